@@ -1,0 +1,50 @@
+"""The command ``grader``: the only place that reads settings, prints to people and decides exit codes."""
+
+import json
+import sys
+
+import typer
+
+from grader import __version__
+from grader.cli import check, exercises, machine, words
+from grader.cli.console import explain_problem
+from grader.errors import EXIT_ENVIRONMENT, GraderError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="ตรวจแบบฝึกหัด API: รับงาน รันใน sandbox แล้วออกผล · Grade API exercises: archive in, verdict out.",
+)
+app.command("setup")(machine.setup)
+app.command("doctor")(machine.doctor)
+app.command("check")(check.check)
+app.command("demo")(exercises.demo)
+app.add_typer(exercises.app, name="exercises")
+
+
+def _version(wanted: bool) -> None:  # noqa: FBT001 - the shape Typer calls
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="รุ่น · the version"),  # noqa: FBT001
+) -> None:
+    """Options that come before the command."""
+
+
+def main() -> None:
+    """Run the command; what went wrong becomes a sentence with a next step, and an exit code."""
+    try:
+        app()
+    except GraderError as problem:
+        if "--json" in sys.argv:
+            print(json.dumps({"schema": "error/1", "code": problem.code, "params": problem.params}, ensure_ascii=False))
+        explain_problem(problem, words.language_of(sys.argv))
+        sys.exit(problem.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(EXIT_ENVIRONMENT)

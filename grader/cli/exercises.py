@@ -1,0 +1,220 @@
+"""``grader exercises …`` and ``grader demo``: the work of an author, and a first look at all of it."""
+
+import json
+from collections.abc import Sequence
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from grader.cli.cohort import SampleResult, grade_samples
+from grader.cli.console import ERRORS
+from grader.cli.options import AsJson, Jobs, Language, settings_for
+from grader.cli.words import phase_word, word
+from grader.errors import EXIT_CHECKS_FAILED, EXIT_INVALID, UsageProblem
+from grader.packs import Pack, Sample, describe, find_pack, list_packs, load_pack, samples
+from grader.packs.lint import lint as lint_pack
+from grader.packs.new import create_pack
+from grader.sandbox.docker import DockerDriver
+from grader.settings import Settings
+
+app = typer.Typer(no_args_is_help=True, help="แบบฝึกหัด: ดู สร้าง ตรวจแบบ และพิสูจน์ · list, make, lint and verify exercises")
+
+VERIFY_SEED = 2570
+"""The seed of ``verify`` and ``demo``: any would do, one that everybody shares makes results comparable."""
+
+References = Annotated[list[str] | None, typer.Argument(help="รหัสหรือโฟลเดอร์ · ids or folders (default: all)")]
+
+
+@app.command("list")
+def list_exercises(lang: Language = "", as_json: AsJson = False) -> None:
+    """รายชื่อแบบฝึกหัด · The exercises that are here."""
+    settings, language = settings_for(lang)
+    packs = list_packs(settings.exercises)
+    if as_json:
+        print(json.dumps([describe(pack) for pack in packs], ensure_ascii=False))
+        return
+    for pack in packs:
+        title = getattr(pack.exercise.title, language)
+        Console(highlight=False).print(f"{pack.exercise.id}  {pack.exercise.version}  {title}", markup=False)
+
+
+@app.command("show")
+def show(
+    exercise: Annotated[str, typer.Argument(help="รหัสหรือโฟลเดอร์ · id or folder")],
+    lang: Language = "",
+    as_json: AsJson = False,
+) -> None:
+    """รายละเอียดและรายการตรวจของแบบฝึกหัด · One exercise and its checks."""
+    settings, language = settings_for(lang)
+    pack = load_pack(find_pack(exercise, settings.exercises))
+    if as_json:
+        print(json.dumps(describe(pack), ensure_ascii=False))
+        return
+    console = Console(highlight=False)
+    console.print(
+        f"{pack.exercise.id} {pack.exercise.version} · {getattr(pack.exercise.title, language)}", markup=False
+    )
+    table = Table(box=None, pad_edge=False)
+    for heading in ("id", "★", "max", "title"):
+        table.add_column(heading, justify="right" if heading == "max" else "left", overflow="fold")
+    for check in pack.checks.values():
+        star = "★" if check.mandatory else ""
+        table.add_row(check.id, star, str(check.points), Text(getattr(check.title, language)))
+    console.print(table)
+
+
+@app.command("new")
+def new(
+    slug: Annotated[str, typer.Argument(help="รหัสของแบบฝึกหัดใหม่ · id of the new exercise")], lang: Language = ""
+) -> None:
+    """สร้างโครงแบบฝึกหัดใหม่ · Make the skeleton of a new exercise."""
+    settings, _ = settings_for(lang)
+    print(create_pack(slug, settings.exercises))
+
+
+@app.command("lint")
+def lint(
+    path: Annotated[str, typer.Argument(help="รหัสหรือโฟลเดอร์ · id or folder")],
+    lang: Language = "",
+    as_json: AsJson = False,
+) -> None:
+    """ตรวจแบบของแบบฝึกหัดโดยไม่ต้องรัน · Check an exercise without running it."""
+    settings, language = settings_for(lang)
+    problems = lint_pack(find_pack(path, settings.exercises))
+    if as_json:
+        print(json.dumps([problem.model_dump() for problem in problems], ensure_ascii=False))
+    else:
+        console = Console(highlight=False)
+        for problem in problems:
+            console.print(f"{problem.rule} {problem.severity} {problem.path}: {problem.problem}", markup=False)
+            console.print(f"    {word('fix', language)}: {problem.fix}", markup=False)
+        if not problems:
+            console.print(word("lint.clean", language))
+    if any(problem.severity == "error" for problem in problems):
+        raise typer.Exit(EXIT_INVALID)
+
+
+@app.command("verify")
+def verify(
+    exercises: References = None,
+    lang: Language = "",
+    as_json: AsJson = False,
+    jobs: Jobs = 2,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="เลขตั้งต้นของข้อมูล · the seed")] = VERIFY_SEED,
+    sample: Annotated[
+        list[str] | None, typer.Option("--sample", help="เฉพาะตัวอย่างนี้ (ใช้ซ้ำได้) · only this sample")
+    ] = None,
+) -> None:
+    """ตรวจทุกตัวอย่างงานแล้วเทียบกับที่คาดไว้ · Grade every sample and compare with what is expected."""
+    settings, language = settings_for(lang)
+    packs = [load_pack(find_pack(ref, settings.exercises)) for ref in exercises or []] or list_packs(settings.exercises)
+    chosen = [(pack, one) for pack in packs for one in samples(pack) if not sample or one.name in sample]
+    if not chosen:
+        raise UsageProblem("usage.no_samples", exercises=", ".join(exercises or []))
+    results = _grade_and_show(chosen, settings, language, seed=seed, jobs=jobs, quiet=as_json)
+    if as_json:
+        print(json.dumps([_as_json(result) for result in results], ensure_ascii=False))
+    if any(result.differences for result in results):
+        raise typer.Exit(EXIT_CHECKS_FAILED)
+
+
+def demo(lang: Language = "", jobs: Jobs = 2) -> None:
+    """ตรวจตัวอย่างงานจริงทั้งหมดแล้วสรุปร้อยละที่ผ่าน · Grade the sample submissions for real and show the pass rate."""
+    settings, language = settings_for(lang)
+    chosen = [(pack, one) for pack in list_packs(settings.exercises) for one in samples(pack)]
+    results = _grade_and_show(chosen, settings, language, seed=VERIFY_SEED, jobs=jobs, quiet=False)
+    passed, graded = pass_rate_parts(results)
+    console = Console(highlight=False)
+    console.print(f"\n{word('pass_rate', language)}: {percent(passed, graded)}   A = {passed}, B = {graded}")
+    console.print(word("people_note", language), style="dim")
+    if any(result.differences for result in results):
+        raise typer.Exit(EXIT_CHECKS_FAILED)
+
+
+def pass_rate_parts(results: Sequence[SampleResult]) -> tuple[int, int]:
+    """A and B of a demonstration: those that passed, and those that got a verdict (our own faults count nowhere)."""
+    judged = [result for result in results if result.verdict.outcome != "infrastructure"]
+    return sum(result.verdict.outcome == "pass" for result in judged), len(judged)
+
+
+def percent(a: int, b: int) -> str:
+    """A of B with two decimals, half up; a dash when there is nothing to divide by."""
+    if b == 0:
+        return "—"
+    return f"{(Decimal(a) * 100 / Decimal(b)).quantize(Decimal('0.01'), ROUND_HALF_UP)} %"
+
+
+def _grade_and_show(
+    chosen: Sequence[tuple[Pack, Sample]], settings: Settings, language: str, *, seed: int, jobs: int, quiet: bool
+) -> list[SampleResult]:
+    """Grade with progress, then print the table."""
+    driver = DockerDriver.on_this_machine(settings.sandboxes, settings.build)
+    driver.images()
+    running: dict[str, str] = {}
+    finished: list[SampleResult] = []
+
+    def state() -> Text:
+        head = f"{len(finished)}/{len(chosen)}"
+        return Text("\n".join([head, *(f"  {name}  {what}" for name, what in sorted(running.items()))]))
+
+    with Live(console=ERRORS, get_renderable=state, refresh_per_second=4, transient=True) as live:
+
+        def listen(name: str, what: str) -> None:
+            phase, _, rest = what.partition(" ")
+            running[name] = f"{phase_word(phase, language)} {rest}"
+
+        def done(result: SampleResult) -> None:
+            finished.append(result)
+            running.pop(f"{result.pack.exercise.id}/{result.sample.name}", None)
+            mark = "✗" if result.differences else "✓"
+            line = f"{mark} {len(finished)}/{len(chosen)} {result.sample.name} {result.seconds:.0f} s"
+            live.console.print(Text(line))
+
+        results = grade_samples(chosen, driver, seed=seed, jobs=jobs, listen=listen, done=done)
+    if not quiet:
+        Console(highlight=False).print(_table(results, language))
+        for result in results:
+            for difference in result.differences:
+                Console(highlight=False).print(f"✗ {result.sample.name}: {difference}", markup=False)
+    return results
+
+
+def _table(results: Sequence[SampleResult], language: str) -> Table:
+    table = Table(box=None, pad_edge=False)
+    table.add_column(word("sample", language), overflow="fold")
+    table.add_column(word("expected", language), overflow="fold")
+    table.add_column(word("got", language), overflow="fold")
+    table.add_column(word("seconds", language), justify="right")
+    table.add_column("")
+    for result in results:
+        sample = result.sample
+        wanted = " ".join(sorted({*sample.fails, *sample.consequences}))
+        table.add_row(
+            Text(sample.name),
+            Text(f"{word(f'outcome.{sample.outcome}', language)} {wanted}".strip()),
+            Text(
+                f"{word(f'outcome.{result.verdict.outcome}', language)} {result.verdict.points} "
+                f"{' '.join(result.failing)}".strip()
+            ),
+            f"{result.seconds:.0f}",
+            Text(word("differs" if result.differences else "matches", language)),
+        )
+    return table
+
+
+def _as_json(result: SampleResult) -> dict[str, object]:
+    return {
+        "exercise": result.pack.exercise.id,
+        "sample": result.sample.name,
+        "outcome": result.verdict.outcome,
+        "code": result.verdict.code,
+        "points": result.verdict.points,
+        "failing": list(result.failing),
+        "seconds": round(result.seconds, 1),
+        "differences": list(result.differences),
+    }

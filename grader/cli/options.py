@@ -1,0 +1,24 @@
+"""Options that several commands share."""
+
+from typing import Annotated
+
+import typer
+
+from grader.errors import UsageProblem
+from grader.settings import Settings, read_settings
+
+Language = Annotated[str, typer.Option("--lang", help="ภาษา th หรือ en · language: th or en", show_default=False)]
+AsJson = Annotated[bool, typer.Option("--json", help="พิมพ์ JSON หนึ่งเอกสาร · one JSON document on stdout")]
+Seed = Annotated[
+    int | None,
+    typer.Option("--seed", min=0, help="เลขตั้งต้นของข้อมูล · the seed of the data (default: a fresh one)"),
+]
+Jobs = Annotated[int, typer.Option("--jobs", min=1, max=8, help="ตรวจพร้อมกันกี่งาน · gradings at a time")]
+
+
+def settings_for(language: str) -> tuple[Settings, str]:
+    """The settings, and the language that was asked for or set."""
+    settings = read_settings()
+    if language not in {"", "th", "en"}:
+        raise UsageProblem("usage.bad_language", value=language)
+    return settings, language or settings.language

@@ -1,0 +1,286 @@
+"""The report on a terminal: 80 columns are enough, colour only adds to marks and words.
+
+Lines are laid out here and printed as they are, so Rich never reads markup in them and never breaks a Thai word.
+"""
+
+import io
+from collections.abc import Iterable
+from typing import Final
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.text import Text
+
+from grader.packs import Pack
+from grader.reports.cards import Card, CheckTag
+from grader.reports.catalogue import Explanation, Lang, label
+from grader.reports.summary import CheckLine, Fault, Group, Report, Tone, summarise
+from grader.reports.wrapping import wrap
+from grader.verdict import Verdict
+
+MIN_WIDTH, MAX_WIDTH = 40, 96
+"""Columns used: narrower than MIN_WIDTH wraps anyhow, wider than MAX_WIDTH is hard to read."""
+
+INDENT: Final = "  "
+STYLES: Final[dict[Tone, str]] = {"pass": "bold green", "fail": "bold red", "error": "bold yellow", "neutral": "bold"}
+CHECK_STYLES: Final = {"pass": "green", "fail": "red", "error": "yellow", "not_run": "dim"}
+
+
+def render(verdict: Verdict, pack: Pack, lang: Lang, console: Console) -> None:
+    """Print the whole report on ``console``, which decides about colour (NO_COLOR, not a terminal)."""
+    page = _Page(console, lang)
+    report = summarise(verdict, pack, lang)
+    _band(page, report)
+    if report.fault:
+        _fault(page, report.fault)
+    _groups(page, report.groups)
+    if report.cards:
+        page.heading(f"{label('to_mend', lang)} ({len(report.cards)})")
+        for place, card in enumerate(report.cards):
+            _card(page, card, first=place == 0)
+    if report.intermittent:
+        page.heading(f"{label('intermittent', lang)} ({len(report.intermittent)})")
+        page.say(label("intermittent_note", lang))
+        for card in report.intermittent:
+            _card(page, card, first=False, once=True)
+    _listed(page, "errors", report.errors)
+    _listed(page, "not_run", report.not_run)
+    _phases(page, report)
+    _last_line(page, report)
+
+
+def text(verdict: Verdict, pack: Pack, lang: Lang) -> str:
+    """The report as plain text of 80 columns, without colour."""
+    out = io.StringIO()
+    render(verdict, pack, lang, Console(file=out, width=80, no_color=True, force_terminal=False, legacy_windows=False))
+    return out.getvalue()
+
+
+class _Page:
+    """Prints laid-out lines in one language at one width."""
+
+    def __init__(self, console: Console, lang: Lang) -> None:
+        self.console, self.lang = console, lang
+        self.width = max(MIN_WIDTH, min(console.width, MAX_WIDTH))
+
+    def line(self, text: Text | str = "", style: str = "") -> None:
+        """One line as it is; what is too long for the terminal is left to the terminal."""
+        printed = Text(text, style=style) if isinstance(text, str) else text
+        self.console.print(printed, soft_wrap=True, highlight=False, markup=False, emoji=False)
+
+    def heading(self, words: str) -> None:
+        """A section: an empty line, the words, a rule to the right edge."""
+        rule = "─" * max(2, self.width - cell_len(words) - 4)
+        self.line()
+        self.line(Text.assemble(("── ", "dim"), (words, "bold"), (f" {rule}", "dim")))
+
+    def say(self, words: str, *, indent: str = INDENT, style: str = "") -> None:
+        """A paragraph."""
+        for part in wrap(words, self.width - cell_len(indent)):
+            self.line(Text.assemble(indent, (part, style)))
+
+    def labelled(self, name: str, words: str, *, style: str = "") -> None:
+        """A label and its paragraph, which hangs below it."""
+        lead = f"{label(name, self.lang)}:"
+        for place, part in enumerate(wrap(f"{lead} {words}", self.width - 2 * len(INDENT))):
+            if place == 0 and part.startswith(lead):
+                self.line(Text.assemble(INDENT, (lead, "bold"), (part[len(lead) :], style)))
+            else:
+                self.line(Text.assemble(INDENT * 2, (part, style)))
+
+    def verbatim(self, lines: Iterable[str], *, style: str = "dim") -> None:
+        """Foreign lines behind a bar: bodies and logs, folded at the edge."""
+        for line in lines:
+            for part in _folded(line, self.width - 2 * len(INDENT) - 2):
+                self.line(Text.assemble(INDENT * 2, ("│ ", "dim"), (part, style)))
+
+
+def _band(page: _Page, report: Report) -> None:
+    style = STYLES[report.tone]
+    rule = "━" * page.width
+    page.line(rule, style=style)
+    result = Text.assemble(INDENT, (f"{report.mark} {report.word}", style), f"   {report.score}")
+    rule_of = _rule_of(report)
+    if cell_len(result.plain) + cell_len(rule_of.plain) + 3 <= page.width:
+        page.line(result.append("   ").append(rule_of))
+    else:
+        page.line(result)
+        page.line(Text.assemble(INDENT, rule_of))
+    page.say(f"{report.exercise_id} {report.exercise_title} · {report.counts}")
+    if report.reason:
+        page.say(report.reason.sentence)
+        page.say(report.reason.next_step, style="dim")
+    page.line(rule, style=style)
+
+
+def _rule_of(report: Report) -> Text:
+    words = Text(f"({report.pass_rule}", style="dim")
+    if not report.confirmed:
+        words.append(f" · {label('unconfirmed', report.lang)}", style="yellow")
+    return words.append(")", style="dim")
+
+
+def _fault(page: _Page, fault: Fault) -> None:
+    page.line()
+    _explained(page, fault.explanation)
+    if fault.log:
+        page.labelled("log_tail", "")
+        page.verbatim(fault.log)
+
+
+def _explained(page: _Page, words: Explanation) -> None:
+    page.line(Text.assemble(INDENT, (words.title, "bold"), (f"  [{words.code}]", "dim")))
+    page.say(words.sentence)
+    page.labelled("next_step", words.next_step)
+
+
+def _groups(page: _Page, groups: tuple[Group, ...]) -> None:
+    page.heading(label("points_by_group", page.lang))
+    for group in groups:
+        points = f"{group.points}/{group.max}"
+        name = _padded(f"{group.letter}  {group.name}", 26)
+        page.line(Text.assemble(INDENT, name, (_padded(points, 8), "bold"), _bar(group.points, group.max)))
+        row = Text(INDENT * 3)
+        for check in group.checks:
+            shown = f"{check.mark} {check.id}{'★' if check.mandatory else ''}"
+            if cell_len(row.plain) + cell_len(shown) + 2 > page.width:
+                page.line(_stripped(row))
+                row = Text(INDENT * 3)
+            row.append(f"{shown}  ", style=CHECK_STYLES[check.outcome])
+        page.line(_stripped(row))
+    page.line(f"{INDENT}{_legend(groups, page.lang)}", style="dim")
+
+
+def _stripped(row: Text) -> Text:
+    row.rstrip()
+    return row
+
+
+def _legend(groups: tuple[Group, ...], lang: Lang) -> str:
+    """What the marks that occur mean, in words."""
+    marks = dict.fromkeys((check.mark, check.word) for group in groups for check in group.checks)
+    return " · ".join([*(f"{mark} {word}" for mark, word in marks), label("mandatory_legend", lang)])
+
+
+def _bar(points: int, most: int) -> str:
+    filled = round(10 * points / most) if most else 0
+    return "■" * filled + "□" * (10 - filled)
+
+
+def _card(page: _Page, card: Card, *, first: bool, once: bool = False) -> None:
+    lang = page.lang
+    page.line()
+    if first:
+        page.line(f"{INDENT}▶ {label('start_here', lang)}", style="bold")
+    mark = Text("⚠ ", style="bold yellow") if once else Text("✗ ", style="bold red")
+    if len(card.checks) == 1:
+        _card_title(page, mark, card, once=once)
+    else:
+        shared = label("same_cause", lang, count=len(card.checks))
+        page.line(Text.assemble(mark, (shared, "bold"), _lost(0 if once else card.lost, lang)))
+        for check in card.checks:
+            page.say(_title(check), indent=INDENT * 2)
+    page.say(card.explanation.title, style="bold")
+    page.say(card.explanation.sentence)
+    for step in card.steps:
+        page.say(f"{'✗' if step.failed else '✓'} {step.text}", indent=INDENT * 2)
+    _differences(page, card)
+    if card.request_line:
+        page.labelled("request", card.request_line)
+        page.verbatim(card.request_body.split("\n") if card.request_body else ())
+        page.labelled("answer", card.status or label("no_answer", lang))
+        page.verbatim(card.answer_body.split("\n") if card.answer_body else ())
+        page.labelled("try_request", "")
+        page.line(f"{INDENT * 2}{card.curl}", style="cyan")
+    if card.log:
+        page.labelled("service_log", label("log_lines", lang, start=card.log_start, end=card.log_end))
+        page.verbatim(card.log)
+    page.labelled("next_step", card.explanation.next_step)
+    if card.count_more:
+        page.say(label("count_more", lang, count=card.count_more), style="dim")
+    if card.again:
+        return  # the earlier card of this check has both
+    if card.hint:
+        page.labelled("hint", card.hint)
+    page.labelled("retry", "")
+    page.line(f"{INDENT * 2}{card.retry}", style="cyan")
+
+
+def _card_title(page: _Page, mark: Text, card: Card, *, once: bool) -> None:
+    """The check's line: mark, id, title, and what it lost (said once, however many causes it has)."""
+    check = card.checks[0]
+    note = _lost(0 if once else check.lost, page.lang)
+    if card.again:
+        note = Text(f"  {label('again', page.lang)}", style="dim")
+    lead = Text.assemble(mark, (_title(check), "bold"))
+    if cell_len(lead.plain) + cell_len(note.plain) <= page.width:
+        page.line(lead.append(note))
+        return
+    for place, part in enumerate(wrap(_title(check), page.width - len(INDENT))):
+        page.line(Text.assemble(INDENT if place else mark, (part, "bold")))
+    page.line(note)
+
+
+def _title(check: CheckTag) -> str:
+    return f"{check.id}{'★' if check.mandatory else ''} {check.title}"
+
+
+def _lost(points: int, lang: Lang) -> Text:
+    if not points:
+        return Text(f"  {label('no_points_lost', lang)}", style="dim")
+    return Text(f"  {label('lost', lang, points=points)}", style="red")
+
+
+def _differences(page: _Page, card: Card) -> None:
+    lang = page.lang
+    names = (label("expected", lang), label("got", lang))
+    names_width = max(cell_len(name) for name in names)
+    for unlike in card.differences:
+        if unlike.at:
+            page.line(Text.assemble(INDENT * 2, (unlike.at, "bold")))
+        for mark, name, value in zip("−+", names, (unlike.expected, unlike.got), strict=True):
+            lead = f"{INDENT * 2}{mark} {_padded(name, names_width)}  "
+            shown = label("nothing", lang) if value is None else value
+            for place, part in enumerate(_folded(shown, page.width - cell_len(lead))):
+                page.line(f"{lead if place == 0 else ' ' * cell_len(lead)}{part}")
+    if card.more_differences:
+        page.say(label("more_differences", lang, count=card.more_differences), indent=INDENT * 2, style="dim")
+
+
+def _listed(page: _Page, name: str, lines: tuple[CheckLine, ...]) -> None:
+    if not lines:
+        return
+    page.heading(f"{label(name, page.lang)} ({len(lines)})")
+    page.say(label(f"{name}_note", page.lang))
+    for line in lines:
+        page.say(f"{line.mark} {line.id}{'★' if line.mandatory else ''} {line.title}", indent=INDENT * 2)
+
+
+def _phases(page: _Page, report: Report) -> None:
+    if not report.phases:
+        return
+    page.heading(label("phases", page.lang))
+    parts = [f"{name} {seconds:.1f}" for name, seconds in report.phases]
+    total = label("seconds", page.lang, seconds=f"{sum(seconds for _, seconds in report.phases):.1f}")
+    page.say(f"{' · '.join(parts)} · {label('total', page.lang)} {total}")
+
+
+def _last_line(page: _Page, report: Report) -> None:
+    """The most important line once more, because the end is what stays on the screen."""
+    page.line()
+    page.line(Text.assemble((f"{report.mark} {report.word}", STYLES[report.tone]), f"   {report.score}"))
+
+
+def _padded(words: str, cells: int) -> str:
+    return words + " " * max(0, cells - cell_len(words))
+
+
+def _folded(line: str, width: int) -> list[str]:
+    """A foreign line cut at the edge, blanks kept."""
+    parts, part = [], ""
+    for char in line:
+        if cell_len(part + char) > width:
+            parts.append(part)
+            part = ""
+        part += char
+    return [*parts, part]

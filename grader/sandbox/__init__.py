@@ -1,0 +1,1 @@
+"""Run a submission beside its agencies where it can harm nobody."""

@@ -1,0 +1,1 @@
+"""The web pages of trainees, instructors and managers; it never reaches the container engine."""

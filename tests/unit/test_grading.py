@@ -1,0 +1,211 @@
+"""The pipeline on the fake driver: whose fault is whose, what counts, what is repeated, what is cleaned up."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from grader.errors import BuildFailed, InfrastructureFault, PackInvalid, StartFailed, UsageProblem
+from grader.evidence import CheckEvidence, Exchange, Finding, Request, Response
+from grader.grading import grade
+from grader.packs import Pack, Person, load_pack
+from grader.sandbox.fake import FakeDriver, Play
+from grader.verdict import Verdict
+
+FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
+PROJECT = FIXTURES / "apps" / "knock"
+PERSON = Person(cid="1970100000011", name="สมหญิง ทดสอบ")
+
+
+@pytest.fixture(scope="module")
+def pack() -> Pack:
+    """A small exercise."""
+    return load_pack(FIXTURES / "packs" / "mini")
+
+
+def passing(pack: Pack, *, but: Sequence[CheckEvidence] = ()) -> dict[str, list[CheckEvidence]]:
+    """What the probe finds when everything is right, with exceptions."""
+    other = {found.check: found for found in but}
+    command = {"scenario": "scenarios", "contract": "contract", "universal": "universal"}
+    results: dict[str, list[CheckEvidence]] = {"privacy": []}
+    for check in pack.checks.values():
+        if check.family in command:
+            found = other.get(
+                check.id, CheckEvidence(check=check.id, outcome="pass", share=(2, 2) if check.id == "C" else None)
+            )
+            results.setdefault(command[check.family], []).append(found)
+    return results
+
+
+def failing(check: str, code: str = "response.status", *, at: float = 0.0) -> CheckEvidence:
+    """A failed check with one finding."""
+    exchange = Exchange(
+        method="GET", path="/x", request=Request(method="GET", path="/x"), response=Response(status=200), at=at
+    )
+    return CheckEvidence(check=check, outcome="fail", findings=(Finding(check=check, code=code, exchange=exchange),))
+
+
+def run(pack: Pack, *plays: Play, **options: object) -> tuple[Verdict, FakeDriver]:
+    """Grade on a fake driver."""
+    driver = FakeDriver(plays=plays, people=[PERSON], **options)  # type: ignore[arg-type]
+    return grade(PROJECT, pack, driver, seed=1), driver
+
+
+def outcome(verdict: Verdict, check: str) -> str:
+    """The outcome of one check."""
+    return next(found.outcome for found in verdict.checks if found.id == check)
+
+
+def first_scenario(pack: Pack) -> str:
+    """The id of a check that scenarios judge."""
+    return next(check.id for check in pack.checks.values() if check.family == "scenario")
+
+
+def test_everything_right_is_a_pass_with_all_points(pack: Pack) -> None:
+    """One start, every family once, one stop."""
+    verdict, driver = run(pack, Play(results=passing(pack)))
+    assert (verdict.outcome, verdict.points, verdict.code) == ("pass", verdict.max, None)
+    assert [call for call in driver.calls if call.startswith("start")] == ["start " + verdict.facts.images["app"]]
+    assert driver.open_now == 0
+
+
+def test_a_failure_that_shows_twice_counts(pack: Pack) -> None:
+    """The failing family is repeated on a fresh app, and only that one."""
+    check = first_scenario(pack)
+    verdict, driver = run(pack, Play(results=passing(pack, but=[failing(check)])))
+    assert outcome(verdict, check) == "fail"
+    assert [call for call in driver.calls if call.startswith("examine")] == [
+        "examine contract",
+        "examine scenarios",
+        "examine universal",
+        "examine privacy",
+        "examine scenarios",
+    ]
+
+
+def test_a_failure_that_shows_once_is_intermittent(pack: Pack) -> None:
+    """It is shown and costs nothing."""
+    check = first_scenario(pack)
+    verdict, _ = run(pack, Play(results=passing(pack, but=[failing(check)])), Play(results=passing(pack)))
+    assert verdict.outcome == "pass"
+    found = next(one for one in verdict.checks if one.id == check)
+    assert [finding.code for finding in found.intermittent] == ["response.status"]
+
+
+def test_different_failures_each_time_count_as_neither(pack: Pack) -> None:
+    """Two causes that were seen once each are both intermittent."""
+    check = first_scenario(pack)
+    verdict, _ = run(
+        pack,
+        Play(results=passing(pack, but=[failing(check, "response.status")])),
+        Play(results=passing(pack, but=[failing(check, "response.value")])),
+    )
+    assert outcome(verdict, check) == "pass"
+
+
+def test_our_fault_is_tried_again_and_then_named(pack: Pack) -> None:
+    """A probe that breaks says nothing about the submission."""
+    verdict, driver = run(pack, Play(results=passing(pack), breaks="scenarios"))
+    assert (verdict.outcome, verdict.code) == ("infrastructure", "infrastructure.probe_died")
+    assert sum(call.startswith("open") for call in driver.calls) == 2
+    assert driver.open_now == 0
+
+
+def test_what_cannot_be_built_is_not_started(pack: Pack) -> None:
+    """The verdict names the package; the checks are not run and keep their maximum."""
+    verdict, driver = run(pack, Play(), build=BuildFailed("build.package_not_found", package="x"))
+    assert (verdict.outcome, verdict.code, verdict.points) == ("build_failed", "build.package_not_found", 2)
+    assert not any(call.startswith("open") for call in driver.calls)
+    assert sum(check.max for check in verdict.checks) == verdict.max
+
+
+def test_what_does_not_start_fails_with_its_log(pack: Pack) -> None:
+    """Nothing is examined, the sandbox is closed."""
+    verdict, driver = run(pack, Play(start=StartFailed("start.exited", log=("boom",), exit_code=1)))
+    assert (verdict.outcome, verdict.code, verdict.log) == ("start_failed", "start.exited", ("boom",))
+    assert driver.open_now == 0
+
+
+def test_an_app_that_ends_by_itself_fails_and_the_rest_is_still_examined(pack: Pack) -> None:
+    """A crash is a finding with its family; a fresh app serves the other families."""
+    verdict, driver = run(pack, Play(results=passing(pack), dies_during="contract"))
+    found = next(one for one in verdict.checks if one.id == "U1")
+    assert [finding.code for finding in found.findings] == ["run.crashed"]
+    assert "examine scenarios" in driver.calls
+    assert verdict.outcome == "fail"
+
+
+def test_an_app_that_crashes_and_never_starts_again_is_a_fail_not_our_fault(pack: Pack) -> None:
+    """Crashing for good must not be a way to be graded for ever."""
+    crash = Play(results=passing(pack), dies_during="contract")
+    verdict, _ = run(pack, crash, Play(start=StartFailed("start.exited", exit_code=1)))
+    assert verdict.outcome == "fail"
+    assert outcome(verdict, "U1") == "fail"
+    assert outcome(verdict, first_scenario(pack)) == "not_run"
+
+
+def test_an_app_that_never_starts_again_for_the_repeat_keeps_its_failure(pack: Pack) -> None:
+    """A repeat that the app makes impossible clears nothing."""
+    check = first_scenario(pack)
+    verdict, _ = run(
+        pack,
+        Play(results=passing(pack, but=[failing(check)])),
+        Play(start=StartFailed("start.exited", exit_code=1)),
+    )
+    assert verdict.outcome == "fail"
+    assert outcome(verdict, check) == "fail"
+
+
+def test_ignoring_sigterm_fails_u5(pack: Pack) -> None:
+    """Seen at both stops, so it counts."""
+    verdict, _ = run(pack, Play(results=passing(pack), ignores_stop=True))
+    assert outcome(verdict, "U5") == "fail"
+
+
+def test_a_person_in_the_log_fails_u3(pack: Pack) -> None:
+    """The number is found with dashes, too, and shown masked."""
+    verdict, _ = run(pack, Play(results=passing(pack), log=["caller 1-9701-00000-01-1"]))
+    found = next(one for one in verdict.checks if one.id == "U3")
+    assert found.outcome == "fail"
+    assert PERSON.cid not in str(found.findings)
+
+
+def test_log_lines_are_put_beside_the_exchange(pack: Pack) -> None:
+    """A finding shows what the app printed at that moment."""
+    check = first_scenario(pack)
+    verdict, _ = run(pack, Play(results=passing(pack, but=[failing(check, at=1.0)]), log=["zero", "one", "two"]))
+    log = next(one for one in verdict.checks if one.id == check).findings[0].log
+    assert log is not None
+    assert log.lines == ("zero", "one", "two")
+
+
+def test_only_some_checks_is_never_a_pass(pack: Pack) -> None:
+    """A partial run says so."""
+    check = first_scenario(pack)
+    driver = FakeDriver(plays=[Play(results=passing(pack))])
+    verdict = grade(PROJECT, pack, driver, seed=1, only=frozenset({check}))
+    assert (verdict.outcome, verdict.code) == ("fail", "verdict.partial")
+    assert [call for call in driver.calls if call.startswith("examine")] == ["examine scenarios"]
+
+
+def test_a_scenario_that_reports_an_unknown_check_is_the_authors_fault(pack: Pack) -> None:
+    """It is neither the trainee's nor ours."""
+    results = passing(pack)
+    results["scenarios"].append(CheckEvidence(check="X-1", outcome="pass"))
+    with pytest.raises(PackInvalid, match="unknown_check"):
+        run(pack, Play(results=results))
+
+
+def test_a_missing_path_is_refused_without_a_sandbox(pack: Pack, tmp_path: Path) -> None:
+    """Nothing was built or opened."""
+    driver = FakeDriver()
+    with pytest.raises(UsageProblem):
+        grade(tmp_path / "absent", pack, driver, seed=1)
+    assert driver.calls == []
+
+
+def test_the_fake_keeps_the_rules_of_a_sandbox(pack: Pack) -> None:
+    """Nothing can be examined before a start or after the end."""
+    driver = FakeDriver()
+    with driver.open(pack, 1, "r", lambda _a, _b: None) as sandbox, pytest.raises(InfrastructureFault):
+        sandbox.examine("contract")
