@@ -48,11 +48,9 @@ def test_the_host_is_not_reachable(app: Running, engine: GuardedClient) -> None:
 
 
 def test_the_internet_is_not_reachable(app: Running) -> None:
-    """There is no route to anywhere outside: the attempt fails at once and no packet leaves."""
+    """No gateway answers: the packet does not even leave the container's own network."""
     for address in ("198.51.100.7", "203.0.113.9", "169.254.169.254"):
-        answer = app.ask("/connect", host=address, port=80)
-        assert answer["open"] is False
-        assert "unreachable" in answer["error"]
+        assert app.ask("/connect", host=address, port=80)["open"] is False
 
 
 def test_no_name_is_resolved(app: Running) -> None:
@@ -67,9 +65,7 @@ def test_the_verify_network_is_not_reachable(app: Running, engine: GuardedClient
     addresses = containers(engine, RUN)
     targets = [(addresses["agency-postgres"]["verify"], 5432), (addresses["probe"]["verify"], 80)]
     for host, port in targets:
-        answer = app.ask("/connect", host=host, port=port)
-        assert answer["open"] is False
-        assert "unreachable" in answer["error"]
+        assert app.ask("/connect", host=host, port=port)["open"] is False
 
 
 def test_another_grading_is_not_reachable(app: Running, engine: GuardedClient, driver: DockerDriver, e1: Pack) -> None:
@@ -81,9 +77,7 @@ def test_another_grading_is_not_reachable(app: Running, engine: GuardedClient, d
             (others["runtime-python"]["agency"], 8080),
             (others["agency-postgres"]["agency"], 5432),
         ):
-            answer = app.ask("/connect", host=host, port=port)
-            assert answer["open"] is False
-            assert "unreachable" in answer["error"]
+            assert app.ask("/connect", host=host, port=port)["open"] is False
 
 
 def test_the_agencys_admin_account_is_not_reachable(app: Running, engine: GuardedClient) -> None:
