@@ -4,6 +4,7 @@ An image's key is a hash over its folder, its build arguments, the ids of its pa
 image with that key is never built again; a changed Dockerfile rebuilds that image and those that stand on it.
 """
 
+import contextlib
 import hashlib
 import io
 import os
@@ -130,7 +131,19 @@ class ImageStore:
                 repository, _, tag = self._tag(name).partition(":")
                 self._client.tag(built, repository, tag)
             self._ids[name] = built
+            self._forget_older(name)
             listen(name, f"ready after {time.monotonic() - started:.0f} s")
+
+    def _forget_older(self, name: str) -> None:
+        """Remove what an earlier version of the folder made; one that a grading still uses stays."""
+        current = self._tag(name)
+        with engine_call(f"list images of {name}"):
+            found = self._client.images(name=f"grader-{name}")
+        for image in found:
+            for tag in image["RepoTags"] or []:
+                if tag != current:
+                    with contextlib.suppress(docker.errors.APIError):
+                        self._client.remove_image(tag)
 
     # -- keys ---------------------------------------------------------------------------------------------------------
 
@@ -305,7 +318,7 @@ def _import_debian(client: GuardedClient, refused: str) -> None:
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         raise EnvironmentProblem("environment.no_base_image", detail=refused[:300])
     if shutil.which("mmdebstrap") is None:
-        install_packages("mmdebstrap")
+        install_packages("mmdebstrap", "debian-archive-keyring")
     with tempfile.TemporaryDirectory(prefix="grader-base-") as folder:
         tar = Path(folder) / "base.tar"
         command = ["mmdebstrap", "--variant=minbase", "--include=ca-certificates", DEBIAN_RELEASE, str(tar)]
