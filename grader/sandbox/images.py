@@ -33,6 +33,8 @@ REGISTRY_BASE = "debian:bookworm-slim"
 IMPORTED_BASE = "grader-debian:bookworm"
 DEBIAN_RELEASE = "bookworm"
 SMOKE_SECONDS = 60
+KEEP_SECONDS = 7 * 24 * 3600
+"""How long an image that is no longer current is kept."""
 _ZERO_TIME = 0
 
 
@@ -135,13 +137,14 @@ class ImageStore:
             listen(name, f"ready after {time.monotonic() - started:.0f} s")
 
     def _forget_older(self, name: str) -> None:
-        """Remove what an earlier version of the folder made; one that a grading still uses stays."""
+        """Remove what the folder made long ago; not sooner, because two checkouts may share one engine."""
         current = self._tag(name)
         with engine_call(f"list images of {name}"):
             found = self._client.images(name=f"grader-{name}")
         for image in found:
+            old = image["Created"] < time.time() - KEEP_SECONDS
             for tag in image["RepoTags"] or []:
-                if tag != current:
+                if tag != current and old:
                     with contextlib.suppress(docker.errors.APIError):
                         self._client.remove_image(tag)
 
