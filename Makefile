@@ -4,13 +4,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test setup lint bench clean
+.PHONY: demo test setup lint bench lock clean
 
 demo: setup
 	$(BIN)/grader demo
 
+# The tests without containers share the machine's cores; those with containers run one after another.
 test: setup lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit
+	$(BIN)/python -m pytest --ignore=tests/unit
 
 setup: $(STAMP)
 	$(BIN)/grader setup
@@ -23,12 +25,18 @@ lint: $(STAMP)
 bench: setup
 	$(BIN)/python -m tests.bench.grading
 
+# Run after a change of the dependencies in pyproject.toml; versions that are still allowed stay as they are.
+lock: $(STAMP)
+	$(BIN)/uv pip compile -q --system-certs --python-version 3.11 --universal --generate-hashes --no-header --no-annotate --extra dev --output-file constraints.txt pyproject.toml
+
 # uv installs the pinned set in seconds; pip, which every Python has, brings uv.
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed. Name one: make PYTHON=python3.11 ...")'
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV) || $(MAKE) --no-print-directory venv-from-debian
-	$(BIN)/python -m pip install -q --disable-pip-version-check --constraint constraints.txt uv
-	$(BIN)/uv pip install -q --python $(BIN)/python --constraint constraints.txt --editable '.[dev]'
+	sed -n '/^uv==/,/[^\\]$$/p' constraints.txt >$(VENV)/uv.txt
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes --requirement $(VENV)/uv.txt
+	$(BIN)/uv pip install -q --system-certs --python $(BIN)/python --require-hashes --requirement constraints.txt
+	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
 # Debian and Ubuntu ship Python without its venv module.

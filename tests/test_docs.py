@@ -112,10 +112,11 @@ def test_the_commands_that_documents_show_exist() -> None:
 
 
 def test_every_command_has_help_in_both_languages() -> None:
-    """Thai stands before the dot, English after it, for commands, options and arguments."""
+    """Thai stands before the dot, English after it, in the first line on each command, option and argument."""
     texts = {name: one.help or "" for name, one in COMMANDS.items()}
     texts |= {f"{name} {one.name}": one.help or "" for name, command in COMMANDS.items() for one in command.params}
-    halves = {name: text.partition(" · ") for name, text in texts.items() if name != "grader"}
+    first_lines = {name: text.partition("\n")[0] for name, text in texts.items() if name != "grader"}
+    halves = {name: line.partition(" · ") for name, line in first_lines.items()}
     thai = re.compile(r"[\u0e00-\u0e7f]")
     assert [name for name, (th, _, en) in halves.items() if not thai.search(th) or not en or thai.search(en)] == []
 

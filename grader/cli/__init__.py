@@ -15,7 +15,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    help="ตรวจแบบฝึกหัด API: รับงาน รันใน sandbox แล้วออกผล · Grade API exercises: archive in, verdict out.",
+    help="ตรวจแบบฝึกหัด API: รับงาน รันใน sandbox แล้วออกผล\n\nGrade API exercises: archive in, verdict out.",
 )
 app.command("setup")(machine.setup)
 app.command("doctor")(machine.doctor)

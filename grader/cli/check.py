@@ -27,18 +27,32 @@ MAX_SEED = 2**31
 
 
 def check(
-    path: Annotated[Path, typer.Argument(help="โฟลเดอร์หรือไฟล์ .zip ของงาน · folder or .zip of the project")],
-    exercise: Annotated[str, typer.Option("--exercise", help="รหัสหรือโฟลเดอร์ของแบบฝึกหัด · exercise id or pack folder")],
+    path: Annotated[
+        Path, typer.Argument(metavar="PATH", help="โฟลเดอร์หรือไฟล์ .zip ของงาน · folder or .zip of the project")
+    ],
+    exercise: Annotated[
+        str, typer.Option("--exercise", metavar="ID", help="รหัสหรือโฟลเดอร์ของแบบฝึกหัด · exercise id or pack folder")
+    ],
     seed: Seed = None,
     only: Annotated[
-        list[str] | None, typer.Option("--only", help="ตรวจเฉพาะรายการนี้ (ใช้ซ้ำได้) · only this check; may be repeated")
+        list[str] | None,
+        typer.Option("--only", metavar="CHECK", help="ตรวจเฉพาะรายการนี้ (ใช้ซ้ำได้) · only this check; may be repeated"),
     ] = None,
     as_json: AsJson = False,
-    junit: Annotated[Path | None, typer.Option("--junit", help="เขียนผลเป็น JUnit XML · write JUnit XML")] = None,
-    html: Annotated[Path | None, typer.Option("--html", help="เขียนผลเป็น HTML ไฟล์เดียว · write one HTML file")] = None,
+    junit: Annotated[
+        Path | None, typer.Option("--junit", metavar="FILE", help="เขียนผลเป็น JUnit XML · write JUnit XML")
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="เขียนผลเป็น HTML ไฟล์เดียว · write one HTML file")
+    ] = None,
     lang: Language = "",
 ) -> None:
-    """ตรวจงานบนเครื่องนี้แล้วบอกผล · Grade a project here and say what to fix."""
+    """ตรวจงานบนเครื่องนี้ · Grade a project and say what to mend.
+
+    ผลจบด้วยรหัส 0 ผ่าน, 1 ไม่ผ่าน, 3 งานนี้รันไม่ได้, 4 เครื่องนี้ยังไม่พร้อม
+
+    Exit codes: 0 passed, 1 not passed, 3 the project cannot start, 4 this machine is not ready.
+    """
     settings, language = settings_for(lang)
     pack = load_pack(find_pack(exercise, settings.exercises))
     chosen = _chosen(pack, only or [])

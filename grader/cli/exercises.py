@@ -1,6 +1,7 @@
 """``grader exercises …`` and ``grader demo``: the work of an author, and a first look at all of it."""
 
 import json
+import time
 from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Annotated
@@ -19,15 +20,18 @@ from grader.errors import EXIT_CHECKS_FAILED, EXIT_INVALID, UsageProblem
 from grader.packs import Pack, Sample, describe, find_pack, list_packs, load_pack, samples
 from grader.packs.lint import lint as lint_pack
 from grader.packs.new import create_pack
+from grader.reports.wrapping import wrap
 from grader.sandbox.docker import DockerDriver
 from grader.settings import Settings
 
-app = typer.Typer(no_args_is_help=True, help="แบบฝึกหัด: ดู สร้าง ตรวจแบบ และพิสูจน์ · list, make, lint and verify exercises")
+app = typer.Typer(no_args_is_help=True, help="แบบฝึกหัด · List, make, lint and verify exercises.")
 
 VERIFY_SEED = 2570
 """The seed of ``verify`` and ``demo``: any would do, one that everybody shares makes results comparable."""
 
-References = Annotated[list[str] | None, typer.Argument(help="รหัสหรือโฟลเดอร์ · ids or folders (default: all)")]
+References = Annotated[
+    list[str] | None, typer.Argument(metavar="ID", help="รหัสหรือโฟลเดอร์ · ids or folders (default: all)")
+]
 
 
 @app.command("list")
@@ -45,11 +49,11 @@ def list_exercises(lang: Language = "", as_json: AsJson = False) -> None:
 
 @app.command("show")
 def show(
-    exercise: Annotated[str, typer.Argument(help="รหัสหรือโฟลเดอร์ · id or folder")],
+    exercise: Annotated[str, typer.Argument(metavar="ID", help="รหัสหรือโฟลเดอร์ · id or folder")],
     lang: Language = "",
     as_json: AsJson = False,
 ) -> None:
-    """รายละเอียดและรายการตรวจของแบบฝึกหัด · One exercise and its checks."""
+    """รายละเอียดและรายการตรวจ · One exercise and its checks."""
     settings, language = settings_for(lang)
     pack = load_pack(find_pack(exercise, settings.exercises))
     if as_json:
@@ -59,18 +63,34 @@ def show(
     console.print(
         f"{pack.exercise.id} {pack.exercise.version} · {getattr(pack.exercise.title, language)}", markup=False
     )
+    rule = pack.exercise.pass_rule
+    unconfirmed = "" if rule.confirmed else f" ({word('unconfirmed', language)})"
+    facts = [
+        word(f"level.{pack.exercise.level}", language),
+        f"{pack.exercise.hours:g} {word('hours', language)}",
+        ", ".join(pack.exercise.runtimes),
+        f"{word('pass_rule', language)} {rule.points}{unconfirmed}",
+    ]
+    console.print(" · ".join(facts), markup=False)
+    for line in wrap(getattr(pack.exercise.summary, language), console.width):
+        console.print(line, markup=False, soft_wrap=True)
+    console.print()
     table = Table(box=None, pad_edge=False)
-    for heading in ("id", "★", "max", "title"):
-        table.add_column(heading, justify="right" if heading == "max" else "left", overflow="fold")
+    table.add_column(word("check", language), no_wrap=True)
+    table.add_column("★")
+    table.add_column(word("points", language), justify="right", no_wrap=True)
+    table.add_column(word("title", language), overflow="fold")
     for check in pack.checks.values():
         star = "★" if check.mandatory else ""
         table.add_row(check.id, star, str(check.points), Text(getattr(check.title, language)))
     console.print(table)
+    console.print(word("star", language), style="dim")
 
 
 @app.command("new")
 def new(
-    slug: Annotated[str, typer.Argument(help="รหัสของแบบฝึกหัดใหม่ · id of the new exercise")], lang: Language = ""
+    slug: Annotated[str, typer.Argument(metavar="ID", help="รหัสของแบบฝึกหัดใหม่ · id of the new exercise")],
+    lang: Language = "",
 ) -> None:
     """สร้างโครงแบบฝึกหัดใหม่ · Make the skeleton of a new exercise."""
     settings, _ = settings_for(lang)
@@ -79,11 +99,11 @@ def new(
 
 @app.command("lint")
 def lint(
-    path: Annotated[str, typer.Argument(help="รหัสหรือโฟลเดอร์ · id or folder")],
+    path: Annotated[str, typer.Argument(metavar="ID", help="รหัสหรือโฟลเดอร์ · id or folder")],
     lang: Language = "",
     as_json: AsJson = False,
 ) -> None:
-    """ตรวจแบบของแบบฝึกหัดโดยไม่ต้องรัน · Check an exercise without running it."""
+    """ตรวจแบบของแบบฝึกหัด · Check an exercise without running it."""
     settings, language = settings_for(lang)
     problems = lint_pack(find_pack(path, settings.exercises))
     if as_json:
@@ -91,7 +111,8 @@ def lint(
     else:
         console = Console(highlight=False)
         for problem in problems:
-            console.print(f"{problem.rule} {problem.severity} {problem.path}: {problem.problem}", markup=False)
+            severity = word(f"severity.{problem.severity}", language)
+            console.print(f"{problem.rule} {severity} {problem.path}: {problem.problem}", markup=False)
             console.print(f"    {word('fix', language)}: {problem.fix}", markup=False)
         if not problems:
             console.print(word("lint.clean", language))
@@ -105,12 +126,17 @@ def verify(
     lang: Language = "",
     as_json: AsJson = False,
     jobs: Jobs = 2,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="เลขตั้งต้นของข้อมูล · the seed")] = VERIFY_SEED,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", min=0, help="เลขตั้งต้นของข้อมูล · the seed")] = VERIFY_SEED,
     sample: Annotated[
-        list[str] | None, typer.Option("--sample", help="เฉพาะตัวอย่างนี้ (ใช้ซ้ำได้) · only this sample")
+        list[str] | None, typer.Option("--sample", metavar="NAME", help="เฉพาะตัวอย่างนี้ (ใช้ซ้ำได้) · only this sample")
     ] = None,
 ) -> None:
-    """ตรวจทุกตัวอย่างงานแล้วเทียบกับที่คาดไว้ · Grade every sample and compare with what is expected."""
+    """ตรวจตัวอย่างงานทุกชุด · Grade every sample and compare.
+
+    เทียบผลที่ได้กับผลที่ผู้เขียนแบบฝึกหัดคาดไว้
+
+    The result is compared with what the author of the exercise expects.
+    """
     settings, language = settings_for(lang)
     packs = [load_pack(find_pack(ref, settings.exercises)) for ref in exercises or []] or list_packs(settings.exercises)
     chosen = [(pack, one) for pack in packs for one in samples(pack) if not sample or one.name in sample]
@@ -124,7 +150,7 @@ def verify(
 
 
 def demo(lang: Language = "", jobs: Jobs = 2) -> None:
-    """ตรวจตัวอย่างงานจริงทั้งหมดแล้วสรุปร้อยละที่ผ่าน · Grade the sample submissions for real and show the pass rate."""
+    """ตรวจตัวอย่างงานจริง · Grade the samples, show the pass rate."""
     settings, language = settings_for(lang)
     chosen = [(pack, one) for pack in list_packs(settings.exercises) for one in samples(pack)]
     results = _grade_and_show(chosen, settings, language, seed=VERIFY_SEED, jobs=jobs, quiet=False)
@@ -158,8 +184,11 @@ def _grade_and_show(
     running: dict[str, str] = {}
     finished: list[SampleResult] = []
 
+    started = time.monotonic()
+
     def state() -> Text:
-        head = f"{len(finished)}/{len(chosen)}"
+        spent = f"{time.monotonic() - started:.0f} {word('seconds', language)}"
+        head = f"{word('graded', language)} {len(finished)}/{len(chosen)} · {spent}"
         return Text("\n".join([head, *(f"  {name}  {what}" for name, what in sorted(running.items()))]))
 
     with Live(console=ERRORS, get_renderable=state, refresh_per_second=4, transient=True) as live:
@@ -172,7 +201,8 @@ def _grade_and_show(
             finished.append(result)
             running.pop(f"{result.pack.exercise.id}/{result.sample.name}", None)
             mark = "✗" if result.differences else "✓"
-            line = f"{mark} {len(finished)}/{len(chosen)} {result.sample.name} {result.seconds:.0f} s"
+            spent = f"{result.seconds:.0f} {word('seconds', language)}"
+            line = f"{mark} {len(finished)}/{len(chosen)} {result.sample.name} · {spent}"
             live.console.print(Text(line))
 
         results = grade_samples(chosen, driver, seed=seed, jobs=jobs, listen=listen, done=done)

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Annotated
 
 import typer
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 
 from grader.cli.console import ERRORS
@@ -13,10 +14,14 @@ from grader.cli.options import AsJson, Language, settings_for
 from grader.cli.words import word
 from grader.errors import EXIT_ENVIRONMENT
 from grader.reports.catalogue import Lang, explain
+from grader.reports.wrapping import wrap
 from grader.sandbox import layers, reaper
 from grader.sandbox.doctor import examine_host
 from grader.sandbox.host import ensure_engine
 from grader.sandbox.images import ImageStore
+
+STATE_CELLS, TOPIC_CELLS, MIN_WORDS_CELLS = 13, 12, 20
+"""Widths of the doctor's columns."""
 
 
 def setup(
@@ -25,7 +30,12 @@ def setup(
         bool, typer.Option("--forget-layers", help="ลบชั้นแพ็กเกจที่เก็บไว้ · remove cached dependency layers")
     ] = False,
 ) -> None:
-    """เตรียมเครื่อง: engine และ image ทั้งหมด (ทำซ้ำได้) · Prepare the engine and the images; can be repeated."""
+    """เตรียม engine และ image · Prepare the engine and the images.
+
+    สั่งซ้ำได้ ทำเฉพาะส่วนที่ยังขาด
+
+    Can be repeated; only what is missing is made.
+    """
     settings, language = settings_for(lang)
     started = time.monotonic()
 
@@ -43,7 +53,12 @@ def setup(
 
 
 def doctor(lang: Language = "", as_json: AsJson = False) -> None:
-    """บอกว่าเครื่องนี้พร้อมแค่ไหน และต้องทำอะไร · Say what holds on this host and what to do about the rest."""
+    """ดูว่าเครื่องนี้พร้อมหรือไม่ · Say what holds on this host.
+
+    บอกสิ่งที่ต้องทำสำหรับส่วนที่ยังไม่พร้อม
+
+    For what does not hold, it says what to do.
+    """
     settings, language = settings_for(lang)
     lines = examine_host(settings.sandboxes, settings.build)
     if as_json:
@@ -53,8 +68,15 @@ def doctor(lang: Language = "", as_json: AsJson = False) -> None:
         wording: Lang = "en" if language == "en" else "th"
         for line in lines:
             state = word(f"state.{line.state}", language)
-            console.print(f"{state:<12} {line.topic:<10} {line.detail}", markup=False)
+            _columns(console, state, line.topic, line.detail)
             if line.advice:
-                console.print(f"             → {explain(line.advice, {}, wording).next_step}", markup=False)
+                _columns(console, "", "", f"→ {explain(line.advice, {}, wording).next_step}")
     if any(line.state == "fail" for line in lines):
         raise typer.Exit(EXIT_ENVIRONMENT)
+
+
+def _columns(console: Console, state: str, topic: str, words: str) -> None:
+    """One line of the doctor; Thai marks take no column, and a long text hangs below its own beginning."""
+    lead = set_cell_size(state, STATE_CELLS) + set_cell_size(topic, TOPIC_CELLS)
+    for place, part in enumerate(wrap(words, max(MIN_WORDS_CELLS, console.width - cell_len(lead)))):
+        console.print(f"{lead if place == 0 else ' ' * cell_len(lead)}{part}", markup=False, soft_wrap=True)

@@ -177,6 +177,8 @@ def _examine(
             ends.append(sandbox.stop_app())
         if run.wants(facts.STOP, wanted):
             _add(seen, facts.stop(ends[-1]))
+        if ends[-1].died and run.wants(facts.CRASH, wanted):
+            _add(seen, facts.crash(ends[-1], FAMILIES[-1]))  # it ended after the last look and before it was asked to
     lines = [line for end in ends for line in end.log]
     if run.wants(facts.LOG, wanted):
         _add(seen, facts.log(lines, sandbox.people))

@@ -8,6 +8,7 @@ import ctypes
 import json
 import os
 import resource
+import signal
 import sys
 from dataclasses import asdict, dataclass
 from typing import Literal
@@ -16,6 +17,7 @@ from grader.intake.limits import JAIL_CPU_SECONDS, JAIL_MEMORY_BYTES, JAIL_UID
 
 _CLONE_NEWUSER = 0x10000000
 _CLONE_NEWNET = 0x40000000
+_PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
 _PR_SET_NO_NEW_PRIVS = 38
 
@@ -41,6 +43,7 @@ def confine(*, files: tuple[int, ...]) -> Confinement:
     network = leave_network()
     drop_identity()
     no_new_privileges = forbid_privileges()
+    die_with_parent()
     limit_resources(files=files)
     return Confinement(uid=os.getuid(), gid=os.getgid(), network=network, no_new_privileges=no_new_privileges)
 
@@ -65,6 +68,14 @@ def forbid_privileges() -> bool:
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
     return bool(libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0)
+
+
+def die_with_parent() -> None:
+    """End with the process that waits for this one; after the change of identity, which would undo it.
+
+    A parent that was killed before this moment is found out at the first write to its pipe.
+    """
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def limit_resources(*, files: tuple[int, ...]) -> None:

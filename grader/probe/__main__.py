@@ -159,8 +159,9 @@ class Control:
         session = self._loaded()
         session.guard.begin_run()
         FAMILIES[command.command](replace(session, only=command.only), self._emit)
+        records = session.guard.exchanges
         asked = dict(sorted(session.guard.counts.items()))
-        return {"exchanges": asked}
+        return {"exchanges": asked, "code": records[-1].violation if records else ""}
 
     def _request(self, command: OneRequest) -> dict[str, Any]:
         session = self._loaded()

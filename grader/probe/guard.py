@@ -29,6 +29,8 @@ HEALTH_PATH = "/healthz"
 
 _TIME_CODES = frozenset({"response.slow"})
 _TIME_DETAILS = frozenset({"connect_timeout"})
+_LONG_MS = 1_000
+"""No answer after longer than this is a violation of time, too: an app that is too busy may just hang up."""
 _PARALLEL = 8
 _START_SECONDS = 5.0
 
@@ -67,6 +69,8 @@ class Guard:
         self._lock = threading.Lock()
         self._records: deque[GuardRecord] = deque(maxlen=2 * self._limits.exchanges)
         self._strikes: Counter[tuple[str, str]] = Counter()
+        self._stalling: set[tuple[str, str]] = set()
+        self._last_strike: dict[tuple[str, str], str] = {}
         self._asked = self._bytes = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ready, self._stopped = threading.Event(), asyncio.Event()
@@ -94,8 +98,13 @@ class Guard:
         self._thread = None
 
     def begin_run(self) -> None:
-        """Forget records, strikes and budgets: called before every command, so that no family starves another."""
+        """Forget records, strikes and budgets: called before every command, so that no family starves another.
+
+        What used up its strikes once is asked again, but gets one strike from then on: an operation that stalls costs
+        one deadline a command and not three.
+        """
         with self._lock:
+            self._stalling |= {who for who, count in self._strikes.items() if count >= self._limits.slow_strikes}
             self._records.clear()
             self._strikes.clear()
             self._asked = self._bytes = 0
@@ -192,8 +201,9 @@ class Guard:
             self._records.append(record)
             self._asked += asked
             self._bytes += record.size
-            if asked and strike and (record.violation in _TIME_CODES or record.detail in _TIME_DETAILS):
+            if asked and strike and _took_time(record):
                 self._strikes[strike] += 1
+                self._last_strike[strike] = record.violation
         return outcome, elapsed_ms
 
     def _refusal(self, strike: tuple[str, str] | None) -> Violation | None:
@@ -202,8 +212,8 @@ class Guard:
                 return Violation("guard.exhausted", "exchanges")
             if self._bytes >= self._limits.run_bytes:
                 return Violation("response.too_large", "run")
-            if strike and self._strikes[strike] >= self._limits.slow_strikes:
-                return Violation("response.slow", "repeatedly")
+            if strike and self._strikes[strike] >= (1 if strike in self._stalling else self._limits.slow_strikes):
+                return Violation(self._last_strike[strike], "repeatedly")
         return None
 
     async def _ask(self, question: Question) -> Reply | Violation:
@@ -230,3 +240,10 @@ class Guard:
                 raise Violation("app.no_answer", "unreachable") from None
             self._address = (str(found[0][4][0]), self._port)
         return self._address
+
+
+def _took_time(record: GuardRecord) -> bool:
+    """Whether an exchange went wrong and cost time that the run cannot spend on every question."""
+    if record.violation in _TIME_CODES or record.detail in _TIME_DETAILS:
+        return True
+    return record.violation == "app.no_answer" and record.elapsed_ms > _LONG_MS

@@ -3,30 +3,22 @@
 A card is plain, safe text without any markup, so that each renderer only has to lay it out.
 """
 
+import re
 from collections.abc import Iterable
 from http import HTTPStatus
-from shlex import quote
 from typing import Final
 
-from grader.evidence import Exchange, Finding, Frozen, LogWindow
+from grader.evidence import Finding, Frozen
 from grader.packs import Check, Pack
-from grader.reports.catalogue import Explanation, Lang, explain
-from grader.reports.differences import Difference, brief, differences
+from grader.reports.catalogue import Explanation, Lang, explain, label
+from grader.reports.curl import local_curl
+from grader.reports.differences import Difference, as_json, brief, differences, json_type
+from grader.reports.logs import MAX_LINE_SHOWN, readable, tells
 from grader.reports.plain import clean, clean_line, shorten
 from grader.verdict import CheckVerdict, Verdict
 
-LOCAL_BASE = "http://localhost:8080"
-"""Where the service of the exercises listens on the reader's own machine."""
-
 MAX_BODY_LINES = 12
 MAX_BODY_SHOWN = 600
-MAX_LOG_LINES = 30
-MAX_LINE_SHOWN = 240
-
-_CLIENT_HEADERS: Final = frozenset({
-    "accept-encoding", "connection", "content-length", "host", "transfer-encoding", "user-agent"
-})  # fmt: skip
-"""Headers that a client writes by itself."""
 
 _GUARD_CODES: Final = frozenset({
     f"response.{reason}"
@@ -35,6 +27,9 @@ _GUARD_CODES: Final = frozenset({
     )
 })  # fmt: skip
 """Causes of a whole operation, whatever check happened to see them."""
+
+_ANSWERED: Final = re.compile(r"^([A-Z]+ /.*) (\d{3})$")
+"""A step that is a request, with the status that answered it."""
 
 Cause = tuple[str, ...]
 
@@ -57,10 +52,14 @@ class Step(Frozen):
 
 
 class Card(Frozen):
-    """One cause. ``again`` says that an earlier card is about the same check, so the points are counted there."""
+    """One cause. ``again`` says that an earlier card is about the same check, so the points are counted there.
+
+    ``alike`` says that the earlier card even has the same code: what to do about it is said there.
+    """
 
     checks: tuple[CheckTag, ...]
     again: bool
+    alike: bool
     explanation: Explanation
     steps: tuple[Step, ...] = ()
     differences: tuple[Difference, ...] = ()
@@ -180,28 +179,31 @@ def _cards(
         lost = sum(check.max - check.points for check in {check.id: check for _, check in cause}.values())
         return (not everywhere, not mandatory, -lost, order[first.id])
 
-    seen: set[str] = set()
+    seen: set[tuple[str, str]] = set()
     cards = []
     for cause in sorted(causes, key=urgency):
+        code = cause[0][0].code
         ids = list(dict.fromkeys(check.id for _, check in cause))
-        cards.append(_card(cause, verdict, pack, lang, again=seen >= set(ids)))
-        seen.update(ids)
+        again = {check for check, _ in seen} >= set(ids)
+        alike = seen >= {(check, code) for check in ids}
+        cards.append(_card(cause, verdict, pack, lang, again=again, alike=alike))
+        seen.update((check, code) for check in ids)
     return tuple(cards)
 
 
-def _card(cause: list[tuple[Finding, CheckVerdict]], verdict: Verdict, pack: Pack, lang: Lang, *, again: bool) -> Card:
+def _card(
+    cause: list[tuple[Finding, CheckVerdict]], verdict: Verdict, pack: Pack, lang: Lang, *, again: bool, alike: bool
+) -> Card:
     finding, first = cause[0]
     checks = {check.id: check for _, check in cause}
-    unlike, more = differences(finding.expected, finding.got, finding.at)
-    exchange, window = finding.exchange, finding.log or LogWindow(start=0, end=0)
+    unlike, more = _unlike(finding, lang)
+    exchange, window = finding.exchange, finding.log if finding.log and tells(finding) else None
     return Card(
         checks=tuple(_tag(check, pack.checks[check.id], lang) for check in checks.values()),
         again=again,
+        alike=alike,
         explanation=explain(finding.code, finding_values(finding), lang),
-        steps=tuple(
-            Step(text=shorten(clean_line(step), MAX_LINE_SHOWN), failed=place == len(finding.steps))
-            for place, step in enumerate(finding.steps, start=1)
-        ),
+        steps=_steps(finding),
         differences=unlike,
         more_differences=more,
         request_line=clean_line(f"{exchange.method} {exchange.path}") if exchange else "",
@@ -210,13 +212,39 @@ def _card(cause: list[tuple[Finding, CheckVerdict]], verdict: Verdict, pack: Pac
         answer_body=_excerpt(exchange.response.body) if exchange and exchange.response else "",
         answer_size=exchange.response.size if exchange and exchange.response else None,
         curl=local_curl(exchange) if exchange else "",
-        log=tuple(shorten(clean_line(line), MAX_LINE_SHOWN) for line in window.lines[:MAX_LOG_LINES]),
-        log_start=window.start,
-        log_end=window.end,
+        log=readable(window.lines, lang) if window else (),
+        log_start=window.start if window else 0,
+        log_end=window.end if window else 0,
         hint=_in(lang, pack.checks[first.id]),
         retry=retry_command(verdict, checks),
         count_more=max(found.count for found, _ in cause) - 1,
     )
+
+
+def _steps(finding: Finding) -> tuple[Step, ...]:
+    """The steps up to the last one; the failed one is that of the finding's own exchange, else the last."""
+    exchange = finding.exchange
+    answer = exchange.response.status if exchange and exchange.response else "–"
+    asked = f"{exchange.method} {exchange.path} {answer}" if exchange else ""
+    last = len(finding.steps) - 1
+    failed = last - finding.steps[::-1].index(asked) if asked in finding.steps else last
+    return tuple(
+        Step(
+            text=shorten(clean_line(_ANSWERED.sub(r"\1 → \2", step)), MAX_LINE_SHOWN),
+            failed=place == failed,
+        )
+        for place, step in enumerate(finding.steps)
+    )
+
+
+def _unlike(finding: Finding, lang: Lang) -> tuple[tuple[Difference, ...], int]:
+    """What differs; a value of the wrong type is shown with both types, because ``97100`` alone says too little."""
+    types = finding.expected
+    if finding.params.get("rule") != "type" or not isinstance(types, list | str):
+        return differences(finding.expected, finding.got, finding.at)
+    wanted = label("of_type", lang, types=" | ".join([types] if isinstance(types, str) else map(str, types)))
+    got = finding.got
+    return (Difference(at=clean_line(finding.at), expected=wanted, got=f"{as_json(got)}  ({json_type(got)})"),), 0
 
 
 def _tag(judged: CheckVerdict, check: Check, lang: Lang) -> CheckTag:
@@ -241,20 +269,3 @@ def _excerpt(body: str) -> str:
     if len(lines) > MAX_BODY_LINES:
         cut.append("…")
     return shorten("\n".join(cut), MAX_BODY_SHOWN)
-
-
-def local_curl(exchange: Exchange) -> str:
-    """The request as a command for the reader's own machine, on one line.
-
-    It is built anew and quoted here, because parts of a path (a cursor) come from the submission.
-    """
-    request = exchange.request
-    parts = ["curl", "-sS", "-i"]
-    if request.method != "GET":
-        parts += ["-X", quote(request.method)]
-    for name, value in request.headers.items():
-        if name.lower() not in _CLIENT_HEADERS:
-            parts += ["-H", quote(f"{name}: {value}")]
-    if request.body:
-        parts += ["--data-binary", quote(request.body)]
-    return clean(" ".join([*parts, quote(LOCAL_BASE + request.path)])).replace("\n", " ")

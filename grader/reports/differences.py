@@ -45,6 +45,12 @@ def as_json(value: Any) -> str:
     return shorten(clean_line(json.dumps(value, ensure_ascii=False, default=str)), MAX_SHOWN)
 
 
+def json_type(value: Any) -> str:
+    """The name of a value's type as JSON Schema says it."""
+    names = {str: "string", bool: "boolean", int: "integer", float: "number", list: "array", dict: "object"}
+    return names.get(type(value), "null")
+
+
 def _scalar(value: Any) -> str:
     return as_json(value) if isinstance(value, bool) else str(value)
 

@@ -8,16 +8,11 @@ from typing import Literal, TypeAlias
 
 from grader.evidence import Frozen, Outcome
 from grader.packs import Pack
-from grader.reports.cards import (
-    MAX_LINE_SHOWN,
-    MAX_LOG_LINES,
-    Card,
-    failure_cards,
-    intermittent_cards,
-)
+from grader.reports.cards import Card, failure_cards, intermittent_cards
 from grader.reports.catalogue import Explanation, Lang, explain, label, labels
 from grader.reports.dates import moment
-from grader.reports.plain import clean_line, shorten
+from grader.reports.logs import readable
+from grader.reports.plain import clean_line
 from grader.verdict import CheckVerdict, Verdict
 
 Tone: TypeAlias = Literal["pass", "fail", "error", "neutral"]
@@ -78,6 +73,7 @@ class Report(Frozen):
     cards: tuple[Card, ...]
     intermittent: tuple[Card, ...]
     not_run: tuple[CheckLine, ...]
+    not_run_note: str
     errors: tuple[CheckLine, ...]
     phases: tuple[tuple[str, float], ...]
     facts: tuple[tuple[str, str], ...]
@@ -108,13 +104,14 @@ def summarise(verdict: Verdict, pack: Pack, lang: Lang) -> Report:
         confirmed=verdict.pass_confirmed,
         counts=_counts(verdict, lang),
         reason=None if stopped else why,
-        fault=Fault(explanation=why, log=_tail(verdict.log)) if why and stopped else None,
+        fault=Fault(explanation=why, log=readable(verdict.log, lang)) if why and stopped else None,
         groups=_groups(lines, pack, lang),
         cards=failure_cards(verdict, pack, lang),
         intermittent=intermittent_cards(verdict, pack, lang),
         not_run=tuple(line for line in lines if line.outcome == "not_run"),
+        not_run_note=label("not_asked_note" if partial else "not_run_note", lang),
         errors=tuple(line for line in lines if line.outcome == "error"),
-        phases=tuple((_phase_name(phase.name, lang), phase.seconds) for phase in verdict.facts.phases if phase.seconds),
+        phases=_phases(verdict, lang),
         facts=_facts(verdict, lang),
     )
 
@@ -139,8 +136,12 @@ def _line(judged: CheckVerdict, pack: Pack, lang: Lang) -> CheckLine:
         word=label(f"check_{judged.outcome}", lang),
         points=judged.points,
         max=judged.max,
-        share=label("share", lang, done=share[0], total=share[1]) if share else "",
+        share=label(_share_label(judged), lang, done=share[0], total=share[1]) if share else "",
     )
+
+
+def _share_label(judged: CheckVerdict) -> str:
+    return "share_contract" if judged.family == "contract" else "share"
 
 
 def _groups(lines: Iterable[CheckLine], pack: Pack, lang: Lang) -> tuple[Group, ...]:
@@ -174,16 +175,18 @@ def _counts(verdict: Verdict, lang: Lang) -> str:
     return " · ".join(parts)
 
 
-def _tail(log: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(shorten(clean_line(line), MAX_LINE_SHOWN) for line in log[-MAX_LOG_LINES:])
+def _phases(verdict: Verdict, lang: Lang) -> tuple[tuple[str, float], ...]:
+    """What took how long; all phases of the confirming repeat (their names end in ``-again``) count as one."""
+    seconds: dict[str, float] = {}
+    for phase in verdict.facts.phases:
+        name = "confirm" if phase.name.endswith("-again") else phase.name
+        seconds[name] = seconds.get(name, 0.0) + phase.seconds
+    return tuple((_phase_name(name, lang), spent) for name, spent in seconds.items() if spent)
 
 
 def _phase_name(name: str, lang: Lang) -> str:
-    """The name of a phase in words; the phases of the confirming repeat end in ``-again``."""
-    first = name.removesuffix("-again")
-    known = f"phase_{first}"
-    words = label(known, lang) if known in labels() else clean_line(first)
-    return words if first == name else label("phase_again", lang, phase=words)
+    known = f"phase_{name}"
+    return label(known, lang) if known in labels() else clean_line(name)
 
 
 def _facts(verdict: Verdict, lang: Lang) -> tuple[tuple[str, str], ...]:

@@ -15,7 +15,7 @@ from grader.packs import Pack
 from grader.reports.cards import Card, CheckTag
 from grader.reports.catalogue import Explanation, Lang, label
 from grader.reports.summary import CheckLine, Fault, Group, Report, Tone, summarise
-from grader.reports.wrapping import wrap
+from grader.reports.wrapping import folded, padded, wrap
 from grader.verdict import Verdict
 
 MIN_WIDTH, MAX_WIDTH = 40, 96
@@ -43,8 +43,8 @@ def render(verdict: Verdict, pack: Pack, lang: Lang, console: Console) -> None:
         page.say(label("intermittent_note", lang))
         for card in report.intermittent:
             _card(page, card, first=False, once=True)
-    _listed(page, "errors", report.errors)
-    _listed(page, "not_run", report.not_run)
+    _errors(page, report.errors)
+    _not_run(page, report)
     _phases(page, report)
     _last_line(page, report)
 
@@ -91,7 +91,7 @@ class _Page:
     def verbatim(self, lines: Iterable[str], *, style: str = "dim") -> None:
         """Foreign lines behind a bar: bodies and logs, folded at the edge."""
         for line in lines:
-            for part in _folded(line, self.width - 2 * len(INDENT) - 2):
+            for part in folded(line, self.width - 2 * len(INDENT) - 2):
                 self.line(Text.assemble(INDENT * 2, ("│ ", "dim"), (part, style)))
 
 
@@ -138,8 +138,8 @@ def _groups(page: _Page, groups: tuple[Group, ...]) -> None:
     page.heading(label("points_by_group", page.lang))
     for group in groups:
         points = f"{group.points}/{group.max}"
-        name = _padded(f"{group.letter}  {group.name}", 26)
-        page.line(Text.assemble(INDENT, name, (_padded(points, 8), "bold"), _bar(group.points, group.max)))
+        name = padded(f"{group.letter}  {group.name}", 26)
+        page.line(Text.assemble(INDENT, name, (padded(points, 8), "bold"), _bar(group.points, group.max)))
         row = Text(INDENT * 3)
         for check in group.checks:
             shown = f"{check.mark} {check.id}{'★' if check.mandatory else ''}"
@@ -172,30 +172,19 @@ def _card(page: _Page, card: Card, *, first: bool, once: bool = False) -> None:
     page.line()
     if first:
         page.line(f"{INDENT}▶ {label('start_here', lang)}", style="bold")
-    mark = Text("⚠ ", style="bold yellow") if once else Text("✗ ", style="bold red")
-    if len(card.checks) == 1:
-        _card_title(page, mark, card, once=once)
-    else:
-        shared = label("same_cause", lang, count=len(card.checks))
-        page.line(Text.assemble(mark, (shared, "bold"), _lost(0 if once else card.lost, lang)))
-        for check in card.checks:
-            page.say(_title(check), indent=INDENT * 2)
-    page.say(card.explanation.title, style="bold")
+    _card_head(page, card, once=once)
+    if not card.alike:
+        page.say(card.explanation.title, style="bold")
     page.say(card.explanation.sentence)
     for step in card.steps:
         page.say(f"{'✗' if step.failed else '✓'} {step.text}", indent=INDENT * 2)
     _differences(page, card)
-    if card.request_line:
-        page.labelled("request", card.request_line)
-        page.verbatim(card.request_body.split("\n") if card.request_body else ())
-        page.labelled("answer", card.status or label("no_answer", lang))
-        page.verbatim(card.answer_body.split("\n") if card.answer_body else ())
-        page.labelled("try_request", "")
-        page.line(f"{INDENT * 2}{card.curl}", style="cyan")
+    _exchange(page, card)
     if card.log:
         page.labelled("service_log", label("log_lines", lang, start=card.log_start, end=card.log_end))
         page.verbatim(card.log)
-    page.labelled("next_step", card.explanation.next_step)
+    if not card.alike:
+        page.labelled("next_step", card.explanation.next_step)
     if card.count_more:
         page.say(label("count_more", lang, count=card.count_more), style="dim")
     if card.again:
@@ -206,12 +195,39 @@ def _card(page: _Page, card: Card, *, first: bool, once: bool = False) -> None:
     page.line(f"{INDENT * 2}{card.retry}", style="cyan")
 
 
+def _card_head(page: _Page, card: Card, *, once: bool) -> None:
+    lang = page.lang
+    mark = Text("⚠ ", style="bold yellow") if once else Text("✗ ", style="bold red")
+    if card.alike:
+        page.line(Text.assemble(mark, (" ".join(_name(check) for check in card.checks), "bold"), _note("alike", lang)))
+    elif len(card.checks) == 1:
+        _card_title(page, mark, card, once=once)
+    else:
+        shared = label("same_cause", lang, count=len(card.checks))
+        page.line(Text.assemble(mark, (shared, "bold"), _lost(0 if once else card.lost, lang)))
+        for check in card.checks:
+            page.say(_title(check), indent=INDENT * 2)
+
+
+def _exchange(page: _Page, card: Card) -> None:
+    """What was sent and what came back; of a card like an earlier one only the command to try it."""
+    if not card.request_line:
+        return
+    if not card.alike:
+        page.labelled("request", card.request_line)
+        page.verbatim(card.request_body.split("\n") if card.request_body else ())
+        page.labelled("answer", card.status or label("no_answer", page.lang))
+        page.verbatim(card.answer_body.split("\n") if card.answer_body else ())
+    page.labelled("try_request", "")
+    page.line(f"{INDENT * 2}{card.curl}", style="cyan")
+
+
 def _card_title(page: _Page, mark: Text, card: Card, *, once: bool) -> None:
     """The check's line: mark, id, title, and what it lost (said once, however many causes it has)."""
     check = card.checks[0]
     note = _lost(0 if once else check.lost, page.lang)
     if card.again:
-        note = Text(f"  {label('again', page.lang)}", style="dim")
+        note = _note("again", page.lang)
     lead = Text.assemble(mark, (_title(check), "bold"))
     if cell_len(lead.plain) + cell_len(note.plain) <= page.width:
         page.line(lead.append(note))
@@ -222,7 +238,15 @@ def _card_title(page: _Page, mark: Text, card: Card, *, once: bool) -> None:
 
 
 def _title(check: CheckTag) -> str:
-    return f"{check.id}{'★' if check.mandatory else ''} {check.title}"
+    return f"{_name(check)} {check.title}"
+
+
+def _name(check: CheckTag | CheckLine) -> str:
+    return f"{check.id}{'★' if check.mandatory else ''}"
+
+
+def _note(name: str, lang: Lang) -> Text:
+    return Text(f"  {label(name, lang)}", style="dim")
 
 
 def _lost(points: int, lang: Lang) -> Text:
@@ -239,48 +263,50 @@ def _differences(page: _Page, card: Card) -> None:
         if unlike.at:
             page.line(Text.assemble(INDENT * 2, (unlike.at, "bold")))
         for mark, name, value in zip("−+", names, (unlike.expected, unlike.got), strict=True):
-            lead = f"{INDENT * 2}{mark} {_padded(name, names_width)}  "
+            lead = f"{INDENT * 2}{mark} {padded(name, names_width)}  "
             shown = label("nothing", lang) if value is None else value
-            for place, part in enumerate(_folded(shown, page.width - cell_len(lead))):
+            for place, part in enumerate(folded(shown, page.width - cell_len(lead))):
                 page.line(f"{lead if place == 0 else ' ' * cell_len(lead)}{part}")
     if card.more_differences:
         page.say(label("more_differences", lang, count=card.more_differences), indent=INDENT * 2, style="dim")
 
 
-def _listed(page: _Page, name: str, lines: tuple[CheckLine, ...]) -> None:
+def _errors(page: _Page, lines: tuple[CheckLine, ...]) -> None:
     if not lines:
         return
-    page.heading(f"{label(name, page.lang)} ({len(lines)})")
-    page.say(label(f"{name}_note", page.lang))
+    page.heading(f"{label('errors', page.lang)} ({len(lines)})")
+    page.say(label("errors_note", page.lang))
     for line in lines:
-        page.say(f"{line.mark} {line.id}{'★' if line.mandatory else ''} {line.title}", indent=INDENT * 2)
+        page.say(f"{line.mark} {_name(line)} {line.title}", indent=INDENT * 2)
+
+
+def _not_run(page: _Page, report: Report) -> None:
+    """Their names alone: a grading that stopped early has many, and they must not push the reason off the screen."""
+    if not report.not_run:
+        return
+    page.heading(f"{label('not_run', page.lang)} ({len(report.not_run)})")
+    page.say(report.not_run_note)
+    page.say(" ".join(_name(line) for line in report.not_run), indent=INDENT * 2)
 
 
 def _phases(page: _Page, report: Report) -> None:
     if not report.phases:
         return
     page.heading(label("phases", page.lang))
-    parts = [f"{name} {seconds:.1f}" for name, seconds in report.phases]
+    parts = [_together(f"{name} {seconds:.1f}") for name, seconds in report.phases]
     total = label("seconds", page.lang, seconds=f"{sum(seconds for _, seconds in report.phases):.1f}")
-    page.say(f"{' · '.join(parts)} · {label('total', page.lang)} {total}")
+    page.say("\N{NO-BREAK SPACE}· ".join([*parts, _together(f"{label('total', page.lang)} {total}")]))
+
+
+def _together(words: str) -> str:
+    """The words on one line of the paragraph."""
+    return words.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def _last_line(page: _Page, report: Report) -> None:
-    """The most important line once more, because the end is what stays on the screen."""
+    """The most important lines once more, because the end is what stays on the screen."""
     page.line()
     page.line(Text.assemble((f"{report.mark} {report.word}", STYLES[report.tone]), f"   {report.score}"))
-
-
-def _padded(words: str, cells: int) -> str:
-    return words + " " * max(0, cells - cell_len(words))
-
-
-def _folded(line: str, width: int) -> list[str]:
-    """A foreign line cut at the edge, blanks kept."""
-    parts, part = [], ""
-    for char in line:
-        if cell_len(part + char) > width:
-            parts.append(part)
-            part = ""
-        part += char
-    return [*parts, part]
+    if report.fault:
+        page.say(report.fault.explanation.sentence)
+        page.labelled("next_step", report.fault.explanation.next_step)

@@ -19,6 +19,9 @@ _PART_OF_WORD: Final = ("พื้น", "หน้า", "ทัน", "ติด"
 _CLUSTER: Final = re.compile(r".[\u0e31\u0e34-\u0e3a\u0e47-\u0e4e]*", re.DOTALL)
 """One letter with the marks above and below it."""
 
+_SPACES: Final = re.compile(r"[ \t\n]+")
+"""Not the no-break space, which holds a number and its unit together."""
+
 _LOOK_BACK = 28
 """Cells that a line may stay short for the sake of a good break."""
 
@@ -26,7 +29,7 @@ _LOOK_BACK = 28
 def wrap(text: str, width: int) -> list[str]:
     """Break one paragraph into lines of at most ``width`` cells."""
     lines, line = [], ""
-    for word in text.split():
+    for word in _SPACES.split(text.strip()) if text.strip() else ():
         rest = word
         while True:
             gap = " " if line else ""
@@ -43,6 +46,22 @@ def wrap(text: str, width: int) -> list[str]:
             lines.append(line)
             line = ""
     return [*lines, line] if line or not lines else lines
+
+
+def padded(words: str, cells: int) -> str:
+    """The words, filled up with blanks to a width."""
+    return words + " " * max(0, cells - cell_len(words))
+
+
+def folded(line: str, width: int) -> list[str]:
+    """A foreign line cut at the edge, blanks kept."""
+    parts, part = [], ""
+    for char in line:
+        if cell_len(part + char) > width:
+            parts.append(part)
+            part = ""
+        part += char
+    return [*parts, part]
 
 
 def _good_break(word: str, room: int) -> int:

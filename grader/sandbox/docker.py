@@ -29,6 +29,9 @@ COMMAND_SECONDS = {"contract": 420, "scenarios": 420, "universal": 240, "privacy
 DEFAULT_COMMAND_SECONDS = 60
 READY_SLICE_SECONDS = 2.0
 LOG_LINES = 4_000
+BROKEN_CODES = frozenset({"app.no_answer", "response.protocol"})
+"""How the guard tells an exchange that may have ended the app."""
+NOTICE_SECONDS = 1.0
 NETWORKS = ("front", "agency", "verify")
 
 
@@ -55,9 +58,7 @@ class DockerDriver:
         layer = layers.provide_layer(
             self._client, self._store, workspace.dependencies, run, lambda what: listen("build", what)
         )
-        marks = labels.of_run(run)
-        lines = [f"FROM {layer.ident}", *(f"LABEL {key}={json.dumps(value)}" for key, value in marks.items())]
-        dockerfile = "\n".join([*lines, "COPY app/ /app/", ""]).encode()
+        dockerfile = f"FROM {layer.ident}\n{labels.as_step(labels.of_run(run))}\nCOPY app/ /app/\n".encode()
         with tempfile.TemporaryFile(prefix="grader-app-") as context:
             _app_context(workspace.tar, dockerfile, context)
             ident = build_image(self._client, context, arguments={}, image_labels={}, name="app", network="none")
@@ -106,7 +107,7 @@ class DockerSandbox:
         self._app: str | None = None
         self._environment: dict[str, str] = {}
         self._people: tuple[Person, ...] = ()
-        self._fresh = True
+        self._fresh, self._closed, self._broken = True, False, False
         self._numbers = itertools.count(1)
         self._spent: dict[str, float] = {}
 
@@ -149,7 +150,8 @@ class DockerSandbox:
         self._command("seed")
 
     def close(self) -> None:
-        """Let go of the probe's pipe; the containers are removed by label."""
+        """Let go of the probe's pipe; the containers are removed by label, and nothing works after this."""
+        self._app, self._closed = None, True
         if self._pipe is not None:
             self._pipe.close()
             self._pipe = None
@@ -246,21 +248,29 @@ class DockerSandbox:
 
     def examine(self, command: str, only: frozenset[str] | None = None) -> Examination:
         """Let the probe run one family of checks against the app."""
-        return self._command(command, only=sorted(only) if only is not None else None)
+        if self._app is None:
+            raise InfrastructureFault("infrastructure.no_app")
+        examined = self._command(command, only=sorted(only) if only is not None else None)
+        self._broken = examined.data.get("code") in BROKEN_CODES
+        return examined
 
     def ask(self, method: str, path: str) -> dict[str, Any]:
         """One request through the guard, as a client on the front network would see it."""
-        return self._command("request", method=method, path=path).data
+        data = self._command("request", method=method, path=path).data
+        self._broken = data.get("code") in BROKEN_CODES
+        return data
 
     # -- the app ------------------------------------------------------------------------------------------------------
 
     def start_app(self, image: AppImage) -> None:
         """Start a fresh app on the world's data and wait until it is healthy."""
+        if self._closed:
+            raise InfrastructureFault("infrastructure.no_app")
         if self._app is not None:
             self._remove_app()
         if not self._fresh:
             self._command("seed")
-        self._fresh = False
+        self._fresh = self._broken = False
         limits = self._pack.exercise.limits
         shape = golden.app_shape(
             uid=golden.APP_UID_BASE + self._slot.number,
@@ -341,15 +351,24 @@ class DockerSandbox:
             return dict(self._client.inspect_container(self._app)["State"])
 
     def app_alive(self) -> bool:
-        """Whether the app's process is still running."""
-        return bool(self._state().get("Running"))
+        """Whether the app's process is still running.
+
+        An app that broke its last connection may have ended with it; the engine is given a moment to notice.
+        """
+        deadline = time.monotonic() + (NOTICE_SECONDS if self._broken else 0.0)
+        while running := bool(self._state().get("Running")):
+            if time.monotonic() >= deadline:
+                break
+            time.sleep(0.1)
+        return running
 
     def stop_app(self) -> AppExit:
         """SIGTERM, ten seconds, SIGKILL; judged by how the process ended and not by a stopwatch alone."""
         if self._app is None:
             raise InfrastructureFault("infrastructure.no_app")
-        before = self._state()
-        died = not before.get("Running")
+        died = not self.app_alive()
+        if not died:
+            self._note_cpu()
         started = time.monotonic()
         if not died:
             with engine_call("stop the app"):
@@ -373,13 +392,19 @@ class DockerSandbox:
         if self._app is None:
             return
         name = next(name for name, ident in self._containers.items() if ident == self._app)
-        self._spent["app"] = self._spent.get("app", 0.0) + self._cpu(self._app)
+        if self.app_alive():
+            self._note_cpu()
         with engine_call("remove the app"):
             self._client.remove_container(self._app, force=True, v=True)
         del self._containers[name]
         self._app = None
 
     # -- cost ---------------------------------------------------------------------------------------------------------
+
+    def _note_cpu(self) -> None:
+        """Count the running app's CPU time while it can be read: a stopped container has no statistics."""
+        assert self._app is not None
+        self._spent["app"] = self._spent.get("app", 0.0) + self._cpu(self._app)
 
     def _cpu(self, container: str) -> float:
         with engine_call("read CPU time"):

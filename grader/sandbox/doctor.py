@@ -40,6 +40,7 @@ def examine_host(sandboxes: Path, settings: BuildSettings) -> list[Diagnosis]:
     except EnvironmentProblem as problem:
         return [*lines, Diagnosis(topic="engine", state="fail", detail=str(problem), advice=problem.code)]
     lines += list(_engine(client))
+    lines.append(_leftovers(client))
     store = ImageStore(client, sandboxes, settings)
     missing = store.missing()
     if missing:
@@ -95,6 +96,15 @@ def _engine(client: GuardedClient) -> Iterator[Diagnosis]:
             detail=f"{free:.0f} GB free",
             advice="" if enough else "environment.disk_full",
         )
+
+
+def _leftovers(client: GuardedClient) -> Diagnosis:
+    """Looking is not enough: what a killed grading left is removed at once, as every command that grades does."""
+    try:
+        removed = reaper.reap(client)
+    except GraderError as problem:
+        return Diagnosis(topic="leftovers", state="fail", detail=str(problem), advice=problem.code)
+    return Diagnosis(topic="leftovers", state="ok", detail=f"{removed} removed" if removed else "none")
 
 
 @contextmanager

@@ -1,8 +1,10 @@
 """Who owns an engine object: every object of a grading says so, and nothing else of ours can be removed by mistake."""
 
+import json
 import os
 import socket
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 RUN = "grader.run"
@@ -34,9 +36,9 @@ def _started(pid: int) -> str | None:
     return None if fields[0] == "Z" else fields[19]
 
 
-def owner() -> str:
-    """This process, so that it can be told from a later one with the same pid."""
-    pid = os.getpid()
+def owner(pid: int | None = None) -> str:
+    """A process (this one), so that it can be told from a later one with the same pid."""
+    pid = os.getpid() if pid is None else pid
     return f"{socket.gethostname()}/{_boot()}/{pid}/{_started(pid)}"
 
 
@@ -45,9 +47,18 @@ def of_run(run: str) -> dict[str, str]:
     return {RUN: run, OWNER: owner(), DEADLINE: str(int(time.time()) + LONGEST_GRADING)}
 
 
+NOBODYS = {RUN: ""}
+"""An image inherits labels and cannot lose them; with this one it has ceased to belong to a grading."""
+
+
+def as_step(marks: Mapping[str, str]) -> str:
+    """The one step of a Dockerfile that gives all these labels: what stands between two steps could be reaped."""
+    return " ".join(["LABEL", *(f"{key}={json.dumps(value)}" for key, value in marks.items())])
+
+
 def is_abandoned(labels: dict[str, str]) -> bool:
     """True when the process that made the object is gone or its time is over."""
-    if int(labels.get(DEADLINE, "0")) < time.time():
+    if int(labels.get(DEADLINE) or 0) < time.time():
         return True
     return not is_running(labels.get(OWNER, ""))
 

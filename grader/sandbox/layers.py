@@ -15,14 +15,14 @@ import threading
 import time
 import urllib.parse
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import IO, Any
 
 import docker
 
 from grader.errors import BuildFailed, InfrastructureFault
-from grader.sandbox import golden, labels, networks
+from grader.sandbox import golden, labels, networks, reaper
 from grader.sandbox.engine import GuardedClient, Pipe, engine_call
 from grader.sandbox.images import ImageStore, build_image
 from grader.submission import Dependencies
@@ -30,6 +30,8 @@ from grader.submission import Dependencies
 INSTALL_SECONDS = 180
 """Wall-clock budget of one installation."""
 LAYER_BYTES = 700 * golden.MIB
+REPOSITORY = "grader-deps"
+"""Layers are tagged with their key in this repository."""
 GATEWAY_HOST = 2
 BUILDER_HOST = 3
 GATEWAY_PORT = 8888
@@ -58,14 +60,14 @@ def provide_layer(
     key = hashlib.sha256(json.dumps([runtime, builder, sorted(lines)]).encode()).hexdigest()[:20]
     with _LOCKS[key]:
         with engine_call("look for the dependency layer"):
-            found = client.images(name=f"grader-deps:{key}")
+            found = client.images(name=f"{REPOSITORY}:{key}")
         if found:
             listen("cached")
             packages = (found[0]["Labels"] or {}).get("grader.packages", "")
             return Layer(ident=str(found[0]["Id"]), key=key, packages=tuple(packages.split()))
         with tempfile.TemporaryFile(prefix="grader-layer-") as content:
             packages = _install(client, store, dependencies, run, content=content, listen=listen)
-            ident = _commit(client, runtime, key, packages, content)
+            ident = _commit(client, runtime, key, packages, content=content, run=run)
         return Layer(ident=ident, key=key, packages=packages)
 
 
@@ -82,10 +84,9 @@ def _install(
     marks = labels.of_run(run)
     slot = networks.create_slot(client, f"{run}-build", ("build",), marks)
     build = slot["build"]
-    made: list[str] = []
     try:
         with engine_call("start the index gateway"):
-            made.append(_start_gateway(client, store, build, marks))
+            start_gateway(client, store, build, marks)
         proxy = f"http://{build.address(GATEWAY_HOST)}:{GATEWAY_PORT}"
         shape = golden.builder_shape(
             user=store.user("builder"),
@@ -101,7 +102,6 @@ def _install(
         )
         with engine_call("start the builder"):
             builder = str(client.create_container_from_config(config)["Id"])
-            made.append(builder)
             pipe = Pipe(client, builder)
             client.start(builder)
         listen(f"installing {len(dependencies.lines)} requirements")
@@ -112,16 +112,14 @@ def _install(
         finally:
             pipe.close()
     finally:
-        with engine_call("remove the builder"):
-            for container in made:
-                client.remove_container(container, force=True, v=True)
-            client.remove_network(build.ident)
+        reaper.remove_run(client, run)  # by label: whatever could not be started after it was created goes, too
     if not report.get("ok"):
         raise explain(dependencies, str(report.get("reason", "installer")), list(report.get("log", [])))
     return tuple(str(package) for package in report["packages"])
 
 
-def _start_gateway(client: GuardedClient, store: ImageStore, build: networks.Network, marks: dict[str, str]) -> str:
+def start_gateway(client: GuardedClient, store: ImageStore, build: networks.Network, marks: Mapping[str, str]) -> str:
+    """Start the build network's only way out at GATEWAY_HOST:GATEWAY_PORT; returns its container."""
     environment = {"PORT": str(GATEWAY_PORT)}
     upstream = os.environ.get("HTTPS_PROXY") or os.environ.get("https_proxy") or ""
     if upstream:
@@ -163,11 +161,16 @@ def _receive(pipe: Pipe, content: IO[bytes]) -> dict[str, Any]:
     raise InfrastructureFault("infrastructure.builder_died", detail=said[-500:].decode("utf-8", "backslashreplace"))
 
 
-def _commit(client: GuardedClient, runtime: str, key: str, packages: tuple[str, ...], content: IO[bytes]) -> str:
-    """Make the layer's image from the tar: an image is immutable and addressed by its digest, a volume is neither."""
+def _commit(
+    client: GuardedClient, runtime: str, key: str, packages: tuple[str, ...], *, content: IO[bytes], run: str
+) -> str:
+    """Make the layer's image from the tar: an image is immutable and addressed by its digest, a volume is neither.
+
+    Until its last step the image belongs to the run, so that a reaper finds what a kill in the middle leaves.
+    """
     size = content.seek(0, io.SEEK_END)
     content.seek(0)
-    dockerfile = f"FROM {runtime}\nADD venv.tar /opt/venv/\n".encode()
+    dockerfile = f"FROM {runtime}\n{labels.as_step(labels.of_run(run))}\nADD venv.tar /opt/venv/\n".encode()
     with tempfile.TemporaryFile(prefix="grader-context-") as context:
         with tarfile.open(fileobj=context, mode="w") as tar:
             for name, length, source in (
@@ -178,10 +181,10 @@ def _commit(client: GuardedClient, runtime: str, key: str, packages: tuple[str, 
                 entry.size = length
                 tar.addfile(entry, source)
         context.seek(0)
-        marks = {labels.LAYER: key, "grader.packages": " ".join(packages)}
-        ident = build_image(client, context, arguments={}, image_labels=marks, name="dependencies", network="none")
+        final = {labels.LAYER: key, "grader.packages": " ".join(packages), **labels.NOBODYS}
+        ident = build_image(client, context, arguments={}, image_labels=final, name="dependencies", network="none")
     with engine_call("tag the dependency layer"):
-        client.tag(ident, "grader-deps", key)
+        client.tag(ident, REPOSITORY, key)
     return ident
 
 

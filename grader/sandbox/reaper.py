@@ -48,7 +48,7 @@ def reap_scratch() -> int:
 
 
 def _remove(client: GuardedClient, wanted: Wanted) -> int:
-    """Remove labelled objects. An object that is already gone is what we wanted."""
+    """Remove labelled objects that are a run's. An object that is already gone is what we wanted."""
     filters = {"label": labels.RUN}
     removed = 0
     with engine_call("reap"):
@@ -60,7 +60,7 @@ def _remove(client: GuardedClient, wanted: Wanted) -> int:
                 removed += _gone(client.remove_network, network["Id"])
         for dangling in (False, True):
             for image in client.images(filters={**filters, "dangling": dangling}):
-                if wanted(image["Labels"] or {}):
+                if image["Labels"].get(labels.RUN) and wanted(image["Labels"]):
                     removed += _gone(client.remove_image, image["Id"], force=True)
     return removed
 

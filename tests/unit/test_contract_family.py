@@ -1,5 +1,7 @@
 """The contract family on real apps through a real guard: correct ones pass, each defect is called by its name."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,8 @@ from grader.probe import contract
 from grader.probe.guard import Limits
 from tests.fixtures import probing
 from tests.fixtures.apps import clinics_fastapi, clinics_flask
+
+pytestmark = pytest.mark.usefixtures("tester_tables")
 
 DEFECTS = {
     "limit_bug": {("U1", "contract.server_error", "listClinics")},
@@ -36,6 +40,35 @@ DEFECTS = {
 }
 
 
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """What the family said about an app with one defect, and every request that the app heard."""
+
+    heard: probing.Heard
+    requests: list[bytes]
+
+
+def run_on(defect: str, folder: Path) -> Run:
+    """A run of the family on a fresh app."""
+    _, world = probing.mini()
+    requests: list[bytes] = []
+    with probing.asgi(clinics_fastapi.build(probing.clinics_of(world), defect), heard=requests) as url:
+        return Run(heard=probing.examined(contract.examine, url, folder), requests=requests)
+
+
+@pytest.fixture(scope="module")
+def run_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Run]:
+    """The run on the app with one defect; made once, because each costs two seconds and nothing changes it."""
+    runs: dict[str, Run] = {}
+
+    def run(defect: str) -> Run:
+        if defect not in runs:
+            runs[defect] = run_on(defect, tmp_path_factory.mktemp("run"))
+        return runs[defect]
+
+    return run
+
+
 @pytest.mark.parametrize("framework", ["fastapi", "flask"])
 def test_a_correct_app_passes(framework: str, tmp_path: Path) -> None:
     """Plain house-style validation in either framework has no finding at all, and every operation counts."""
@@ -49,10 +82,9 @@ def test_a_correct_app_passes(framework: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("defect", DEFECTS)
-def test_a_defect_is_called_by_its_name(defect: str, tmp_path: Path) -> None:
+def test_a_defect_is_called_by_its_name(defect: str, run_of: Callable[[str], Run]) -> None:
     """Each planted defect gives exactly the findings that it should, with a request that a person can repeat."""
-    with probing.fastapi_clinics(defect) as url:
-        heard = probing.examined(contract.examine, url, tmp_path)
+    heard = run_of(defect).heard
     assert heard.causes() == DEFECTS[defect]
     for evidence in heard.evidence.values():
         assert evidence.outcome == ("fail" if evidence.findings else "pass")
@@ -63,15 +95,14 @@ def test_a_defect_is_called_by_its_name(defect: str, tmp_path: Path) -> None:
             assert finding.count >= 1
 
 
-def test_findings_tell_what_was_expected(tmp_path: Path) -> None:
+def test_findings_tell_what_was_expected(run_of: Callable[[str], Run], tmp_path: Path) -> None:
     """A schema finding names the JSON path, the rule and both values; an accepted value names the input."""
     with probing.fastapi_clinics("beds_text") as url:
         heard = probing.examined(contract.examine, url, tmp_path, only=frozenset({"U1"}))
     assert set(heard.evidence) == {"U1"}
     finding = heard.finding("contract.schema")
     assert (finding.at, finding.params["rule"], finding.expected) == ("data[].beds", "type", ["integer", "null"])
-    with probing.fastapi_clinics("any_limit") as url:
-        heard = probing.examined(contract.examine, url, tmp_path)
+    heard = run_of("any_limit").heard
     finding = heard.finding("contract.accepts_invalid")
     assert finding.at == "query.limit"
     assert finding.params["name"] == "limit"
@@ -100,30 +131,23 @@ def test_a_server_that_dies_never_passes(tmp_path: Path) -> None:
     assert heard.evidence["C"].share == (0, 3)
 
 
-def test_two_runs_are_equal_and_do_not_depend_on_the_app(tmp_path: Path) -> None:
+def test_two_runs_are_equal_and_do_not_depend_on_the_app(run_of: Callable[[str], Run], tmp_path: Path) -> None:
     """The same seed sends the same requests in the same order, to a correct app as to a broken one."""
-    _, world = probing.mini()
-    streams, causes = [], []
-    for app in (
-        clinics_fastapi.build(probing.clinics_of(world), "any_limit"),
-        clinics_fastapi.build(probing.clinics_of(world), "any_limit"),
-        clinics_fastapi.build(probing.clinics_of(world), "html_errors"),
-    ):
-        stream: list[bytes] = []
-        with probing.asgi(app, heard=stream) as url:
-            heard = probing.examined(contract.examine, url, tmp_path)
-        streams.append(stream)
-        causes.append(
-            [
-                (one.fingerprint, one.count, one.params, one.exchange.curl if one.exchange else "")
-                for each in heard.evidence.values()
-                for one in each.findings
-            ]
-        )
-    assert len(streams[0]) > 100
-    assert streams[0] == streams[1] == streams[2]
-    assert causes[0] == causes[1]
-    assert causes[0] != causes[2]
+    first, other = run_of("any_limit"), run_of("html_errors")
+    again = run_on("any_limit", tmp_path)
+    assert len(first.requests) > 100
+    assert first.requests == again.requests == other.requests
+    assert causes(first) == causes(again)
+    assert causes(first) != causes(other)
+
+
+def causes(run: Run) -> list[tuple[object, ...]]:
+    """Everything about the findings that must be the same in every run."""
+    return [
+        (one.fingerprint, one.count, one.params, one.exchange.curl if one.exchange else "")
+        for each in run.heard.evidence.values()
+        for one in each.findings
+    ]
 
 
 def test_a_contract_that_cannot_be_tested_enough_is_the_authors_fault(tmp_path: Path) -> None:

@@ -23,17 +23,15 @@ def test_our_own_literals_do_not_change_what_is_generated() -> None:
     assert done.stdout.strip() == "0"
 
 
-def test_a_run_is_killed_at_its_wall_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("tester_tables")
+def test_a_run_is_killed_at_its_wall_limit(tmp_path: Path) -> None:
     """A run that outlives its limit is killed and reported as such, and the process takes the next run."""
-    tables = tmp_path / "tables"
-    play.build_tables(tables)
-    monkeypatch.setenv(play.TABLES_VARIABLE, str(tables))
     tester = play.Tester()
     try:
         # Port 9 of this machine answers nobody; the tester waits for the schema longer than its limit.
         waits = ["--no-color", "run", "http://127.0.0.1:9/x.json", "--wait-for-schema", "60"]
         started = time.monotonic()
-        assert tester.run(tmp_path, waits, wall_seconds=2.0) is None
+        assert tester.run(tmp_path, waits, wall_seconds=1.0) is None
         assert time.monotonic() - started < 50
         reply = tester.run(tmp_path, ["--no-color", "explain", "--list"], wall_seconds=60.0)
         assert reply is not None

@@ -5,8 +5,8 @@ from urllib.parse import quote
 import pytest
 
 from grader.packs.world import Person, synthetic_cid
-from grader.probe.privacy import find_people
 from grader.people import MASK, People
+from grader.probe.privacy import find_people
 
 CID = synthetic_cid(1, 42)
 PERSON = Person(cid=CID, name="นางสาวสาธิต ทดสอบหนึ่ง")

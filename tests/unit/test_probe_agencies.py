@@ -1,5 +1,6 @@
 """The agency handle: what a scenario may rely on, whichever database stands behind it."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -83,10 +84,12 @@ def test_a_broken_schema_is_the_authors() -> None:
 
 def test_a_database_that_cannot_be_reached_is_ours() -> None:
     """No answer from an agency says nothing about the app."""
-    agency = PostgresAgency("facility", dsn="postgresql://a:b@127.0.0.1:1/agency", app_role="app")
+    agency = PostgresAgency("facility", dsn="postgresql://a:b@127.0.0.1:1/agency", app_role="app", start_seconds=0.3)
+    started = time.monotonic()
     with pytest.raises(InfrastructureFault) as caught:
         agency.fetch("SELECT 1")
     assert caught.value.params["agency"] == "facility"
+    assert time.monotonic() - started > 0.3, "an agency that is still starting is waited for"
 
 
 def test_an_engine_without_a_handle_is_ours() -> None:

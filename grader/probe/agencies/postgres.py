@@ -15,7 +15,9 @@ from grader.packs.world import Row
 from grader.probe.agencies.handle import Tables, authors_mistake
 
 _CONNECT_SECONDS = 5
-_START_SECONDS = 40.0
+START_SECONDS = 40.0
+"""How long an agency that is still starting is waited for."""
+
 _RETRY_SECONDS = 0.05
 _METER = "pg_stat_statements"
 _SESSION = "-c statement_timeout=60000 -c lock_timeout=2000 -c search_path=public -c client_encoding=UTF8"
@@ -29,9 +31,9 @@ class PostgresAgency:
     type does to them (padding of CHAR) is part of the exercise.
     """
 
-    def __init__(self, name: str, *, dsn: str, app_role: str) -> None:
+    def __init__(self, name: str, *, dsn: str, app_role: str, start_seconds: float = START_SECONDS) -> None:
         self.name = name
-        self._dsn, self._app_role = dsn, app_role
+        self._dsn, self._app_role, self._start_seconds = dsn, app_role, start_seconds
         self._connection: psycopg.Connection[dict[str, Any]] | None = None
         self._dirty = False
         self._counted = 0
@@ -157,7 +159,7 @@ class PostgresAgency:
 
     def _opened(self) -> psycopg.Connection[dict[str, Any]]:
         if self._connection is None or self._connection.closed:
-            self._connection = self._connected(time.monotonic() + _START_SECONDS)
+            self._connection = self._connected(time.monotonic() + self._start_seconds)
         return self._connection
 
     def _connected(self, give_up: float) -> psycopg.Connection[dict[str, Any]]:

@@ -10,9 +10,9 @@ from urllib.parse import quote
 
 from grader.evidence import CheckEvidence, Exchange, Finding, Outcome
 from grader.packs.world import Person
+from grader.people import CHECK, People, find_people
 from grader.probe.calls import UNKNOWN_PATH, Call, example_calls
 from grader.probe.events import Progress
-from grader.people import CHECK, People, find_people
 from grader.probe.session import Emit, Session
 from grader.probe.target import Answer, NoAnswer
 

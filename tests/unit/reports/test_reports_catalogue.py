@@ -14,7 +14,7 @@ FAMILIES = (
     "agency|app|archive|build|contract|count|dependencies|environment|error|infrastructure|latency|list|pack|privacy|"
     "project|repeat|response|run|scenario|start|stop|usage|verdict"
 )
-CODE = re.compile(rf"(?:{FAMILIES})\.[a-z][a-z_]*[a-z]")
+CODE = re.compile(rf"(?:{FAMILIES})\.[a-z][a-z0-9_]*[a-z0-9]")
 FILE_NAMES = re.compile(r".*\.(?:py|js|php|toml|json|md|txt|yaml|css|csv|xml|html|sql|jsonl|log|lock|sock|tar|pid)")
 PROMISED = re.findall(
     r"\S+",

@@ -52,7 +52,7 @@ def test_a_shared_cause_is_one_card(failed: Verdict, pack: Pack) -> None:
     assert shown.count("The service fails inside") == 1
     assert "one cause in 2 checks  −14 points" in shown
     assert "--only C --only U1 --seed 4711" in shown
-    assert "the same in 37 more requests" in shown
+    assert "requests with the same result: 37 more" in shown
 
 
 def test_only_differing_fields_are_compared(failed: Verdict, pack: Pack) -> None:
@@ -120,6 +120,22 @@ def test_a_stopped_grading_says_why_and_what_to_do(faults: dict[str, Verdict], p
     assert "สิ่งที่ควรทำ: ตรวจตัวสะกด" in build
     assert "✗ เริ่มระบบไม่สำเร็จ" in text(faults["start_failed"], pack, "th")
     assert "⚠ ระบบตรวจขัดข้อง (ไม่นับครั้ง)" in text(faults["infrastructure"], pack, "th")
+
+
+def test_the_reason_of_a_stop_is_also_the_last_thing_to_read(faults: dict[str, Verdict], pack: Pack) -> None:
+    """Checks that did not run are named on few lines, and the sentence and the next step stand below the result."""
+    lines = text(faults["start_failed"], pack, "en").rstrip().splitlines()
+    last = [line for line in lines if line.startswith("✗ Start failed")]
+    below = " ".join(lines[lines.index(last[-1]) + 1 :])
+    assert "The service was started, but GET /healthz did not answer 200 within 60 s." in " ".join(below.split())
+    assert "What to do:" in below
+    assert any("E1-S1★ E1-S2★ E1-S6 C U1★ U3★ U5" in line for line in lines)
+
+
+def test_a_number_stays_with_its_unit() -> None:
+    """A no-break space holds words together that a person reads as one."""
+    assert wrap("รวม\N{NO-BREAK SPACE}24.5\N{NO-BREAK SPACE}s", 8)[0].startswith("รวม")
+    assert wrap("one 24.5\N{NO-BREAK SPACE}s", 9) == ["one", "24.5\N{NO-BREAK SPACE}s"]
 
 
 @pytest.mark.parametrize("width", [20, 37, 80])
