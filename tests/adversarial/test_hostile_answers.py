@@ -4,7 +4,6 @@ The gradings are complete and run two at a time, as ``grader demo`` runs them: t
 """
 
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -73,9 +72,8 @@ class All:
 
 
 @pytest.fixture(scope="module")
-def everything(driver: DockerDriver, e1: Pack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[All]:
+def everything(driver: DockerDriver, e1: Pack, tmp_path_factory: pytest.TempPathFactory) -> All:
     """Grade every hostile service."""
-
     folder = tmp_path_factory.mktemp("hostile")
     projects = {name: counting(folder / name, body) for name, (body, _) in CASES.items()}
 
@@ -86,9 +84,7 @@ def everything(driver: DockerDriver, e1: Pack, tmp_path_factory: pytest.TempPath
 
     with watched("probe") as memory, ThreadPoolExecutor(max_workers=2) as pool:
         graded = dict(zip(CASES, pool.map(one, CASES), strict=True))
-    for name, found in graded.items():
-        print(f"{name}: {found.seconds:.0f} s")
-    yield All(graded=graded, memory=memory)
+    return All(graded=graded, memory=memory)
 
 
 def checks(verdict: Verdict) -> dict[str, CheckVerdict]:
@@ -138,7 +134,6 @@ def test_no_probe_needed_much_memory(everything: All) -> None:
     assert len(everything.memory.peaks) == len(CASES)
     assert min(everything.memory.readings.values()) >= 5
     peaks = {run: peak >> 20 for run, peak in everything.memory.peaks.items()}
-    print(f"probe memory in MB: {sorted(peaks.values())}")
     assert 0 < max(everything.memory.peaks.values()) < PROBE_BYTES, peaks
 
 

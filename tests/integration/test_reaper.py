@@ -1,6 +1,9 @@
 """``kill -9`` of a grading at any moment: the next command leaves nothing of it, and its children end with it."""
 
+import contextlib
 import json
+import os
+import re
 import shutil
 import signal
 import subprocess
@@ -13,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from grader.cli.words import phase_word
-from grader.sandbox import labels
+from grader.sandbox import labels, reaper
 from grader.sandbox.engine import GuardedClient
 from grader.sandbox.images import ImageStore
 from tests.fixtures.leftovers import NOTHING, leftovers
@@ -114,6 +117,12 @@ def jails_of(pid: int) -> set[int]:
     return {child for child in children(pid) if b"grader.intake.jail" in Path(f"/proc/{child}/cmdline").read_bytes()}
 
 
+def is_confined(jail: int) -> bool:
+    """Whether a jail has given up everything; the last thing is that it can start no process."""
+    limits = Path(f"/proc/{jail}/limits").read_text(encoding="ascii")
+    return re.search(r"^Max processes +0 ", limits, re.MULTILINE) is not None
+
+
 def images_of(engine: GuardedClient, pid: int) -> list[str]:
     """The images that belong to the runs of a living process."""
     filters = {"label": f"{labels.OWNER}={labels.owner(pid)}"}
@@ -134,6 +143,7 @@ def doctor() -> None:
 def clean(store: ImageStore, engine: GuardedClient) -> None:
     """All images are there and nothing is left of an earlier test."""
     assert store.missing() == ()
+    reaper.reap(engine)
     assert leftovers(engine) == NOTHING
 
 
@@ -182,20 +192,27 @@ def test_a_kill_while_the_build_layer_is_written_leaves_no_image(project: Path, 
 
 
 def test_the_jail_ends_with_the_command_that_started_it(tmp_path: Path) -> None:
-    """A long look at a submission does not go on when nobody waits for its result."""
+    """Even one that is stopped, and so cannot find out by itself that nobody waits for its result."""
     project = tmp_path / "project"
     shutil.copytree(REFERENCE, project)
-    for number in range(4):  # dense text is slow to scan
+    for number in range(4):  # dense text is slow to scan, which gives the time to stop the jail
         (project / f"dense{number}.py").write_text("x = '" + "1-9701-00000-01-1 token=" * 300_000 + "'\n", "utf-8")
-    with checking(project) as running:
-        wait_for(running, "intake")
-        jails = set[int]()
-        wait_until(lambda: bool(jails.update(jails_of(running.pid)) or jails))
-        time.sleep(0.5)  # it starts with 0.1 s of imports, and only then gives up its identity
-        assert are_gone(jails, within=0) is False, "the scan was over before anything could be proved"
-        running.kill()
-        running.wait()
-        assert are_gone(jails, within=1.0)
+    jails = set[int]()
+    try:
+        with checking(project) as running:
+            wait_for(running, "intake")
+            wait_until(lambda: bool(jails_of(running.pid)))
+            jails |= jails_of(running.pid)
+            wait_until(lambda: all(is_confined(jail) for jail in jails))
+            for jail in jails:
+                os.kill(jail, signal.SIGSTOP)
+            running.kill()
+            running.wait()
+            assert are_gone(jails, within=2.0)
+    finally:
+        for jail in jails:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(jail, signal.SIGKILL)
     doctor()
 
 
