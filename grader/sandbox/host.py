@@ -15,7 +15,10 @@ Say = Callable[[str], None]
 START_SECONDS = 60
 ENGINE_PACKAGES = ("docker.io", "iptables")
 ENGINE_LOG = Path("/var/log/grader-dockerd.log")
-PID_FILE = Path("/var/run/docker.pid")
+PID_FILES = {
+    Path("/var/run/docker.pid"): "dockerd",
+    Path("/var/run/docker/containerd/containerd.pid"): "containerd",
+}
 USUAL_MTU = 1500
 
 
@@ -55,7 +58,8 @@ def _start_engine() -> None:
     if Path("/run/systemd/system").is_dir():
         subprocess.run(["systemctl", "start", "docker"], capture_output=True, check=False)
         return
-    _forget_stale_pid()
+    for file, program in PID_FILES.items():
+        forget_stale_pid(file, program)
     with ENGINE_LOG.open("ab") as log:
         # A session of its own: the engine outlives the command that started it.
         subprocess.Popen(
@@ -68,16 +72,18 @@ def _start_engine() -> None:
         )
 
 
-def _forget_stale_pid() -> None:
-    """After a reboot the engine's pid file may name a process that is something else now; the engine then refuses."""
+def forget_stale_pid(file: Path, program: str) -> None:
+    """Remove a pid file whose process is gone or is another program by now.
+
+    After a kill or a reboot the engine takes such a file for a running engine (or containerd) and refuses to start.
+    """
     try:
-        pid = PID_FILE.read_text(encoding="ascii").strip()
+        pid = file.read_text(encoding="ascii").strip()
         running = Path(f"/proc/{pid}/comm").read_text(encoding="utf-8").strip()
     except FileNotFoundError:
-        PID_FILE.unlink(missing_ok=True)
-        return
-    if running != "dockerd":
-        PID_FILE.unlink(missing_ok=True)
+        running = ""
+    if running != program:
+        file.unlink(missing_ok=True)
 
 
 def _mtu_option() -> list[str]:

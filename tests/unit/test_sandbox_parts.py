@@ -2,6 +2,7 @@
 
 import os
 import time
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +10,7 @@ from grader.errors import BuildFailed, InfrastructureFault
 from grader.sandbox import labels, networks
 from grader.sandbox.driver import LogLine, window
 from grader.sandbox.engine import GuardedClient
+from grader.sandbox.host import forget_stale_pid
 from grader.sandbox.layers import explain
 from grader.submission import Dependencies
 
@@ -103,3 +105,14 @@ def test_log_window_keeps_the_lines_around_a_moment() -> None:
     many = window(crowd, 1.0)
     assert many is not None
     assert len(many.lines) == 30
+
+
+def test_a_stale_pid_file_is_forgotten_and_a_true_one_kept(tmp_path: Path) -> None:
+    """Gone, reused by another program, still the right one, or no file at all."""
+    own = Path("/proc/self/comm").read_text(encoding="utf-8").strip()
+    file = tmp_path / "engine.pid"
+    forget_stale_pid(file, own)
+    for pid, program, kept in ((999_999_999, own, False), (os.getpid(), "dockerd", False), (os.getpid(), own, True)):
+        file.write_text(f"{pid}\n", encoding="ascii")
+        forget_stale_pid(file, program)
+        assert file.exists() is kept
