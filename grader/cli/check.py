@@ -1,6 +1,7 @@
 """``grader check``: grade one folder or archive here, without a database; what a trainee runs."""
 
 import secrets
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -61,7 +62,7 @@ def check(
             raise UsageProblem("usage.no_such_folder", path=str(target.parent))
     driver = DockerDriver.on_this_machine(settings.sandboxes, settings.build)
     driver.images()  # says which image is missing before anything is done
-    with live_phases(language) as listen:
+    with closing(driver), live_phases(language) as listen:
         verdict = grade(
             path,
             pack,

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 
 from grader.grading import grade
-from grader.packs import Pack, Sample
+from grader.packs import Pack, Sample, submission_of
 from grader.sandbox.driver import SandboxDriver
 from grader.verdict import Verdict
 
@@ -58,13 +58,14 @@ def grade_samples(
 
     def one(pack: Pack, sample: Sample) -> SampleResult:
         started = time.monotonic()
-        verdict = grade(
-            sample.source,
-            pack,
-            driver,
-            seed=seed,
-            listen=lambda phase, what: listen(f"{pack.exercise.id}/{sample.name}", f"{phase} {what}"),
-        )
+        with submission_of(sample) as source:
+            verdict = grade(
+                source,
+                pack,
+                driver,
+                seed=seed,
+                listen=lambda phase, what: listen(f"{pack.exercise.id}/{sample.name}", f"{phase} {what}"),
+            )
         seconds = time.monotonic() - started
         return SampleResult(
             pack=pack, sample=sample, verdict=verdict, seconds=seconds, differences=compare(sample, verdict)

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Annotated
 
@@ -191,7 +192,8 @@ def _grade_and_show(
         head = f"{word('graded', language)} {len(finished)}/{len(chosen)} · {spent}"
         return Text("\n".join([head, *(f"  {name}  {what}" for name, what in sorted(running.items()))]))
 
-    with Live(console=ERRORS, get_renderable=state, refresh_per_second=4, transient=True) as live:
+    live = Live(console=ERRORS, get_renderable=state, refresh_per_second=4, transient=True)
+    with closing(driver), live:
 
         def listen(name: str, what: str) -> None:
             phase, _, rest = what.partition(" ")

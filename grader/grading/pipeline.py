@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from grader import __version__
-from grader.errors import InfrastructureFault, StartFailed, SubmissionFault
+from grader.errors import InfrastructureFault, StartFailed, SubmissionFault, SubmissionRejected
 from grader.evidence import CheckEvidence, Evidence, Phase
 from grader.grading import facts
 from grader.intake import receive
@@ -106,14 +106,16 @@ def _collect(run: _Run, path: Path, folder: Path, driver: SandboxDriver, seed: i
     ident = secrets.token_hex(6)
     with run.phase("intake"):
         workspace = receive(path, spool=folder / "source.tar")
+        _refuse_other_runtime(run.pack, workspace.runtime)
     run.submission = workspace.receipt.digest
     if run.wants(facts.SOURCE, run.only or None):
         run.checks[facts.SOURCE] = facts.source(workspace.leaks)
-    with run.phase("build"):
-        image = driver.prepare(workspace, ident, run.listen)
-    run.images = {**driver.images(), "app": image.ident}
     sandboxes = ExitStack()
     try:
+        sandboxes.enter_context(driver.expect(run.pack))
+        with run.phase("build"):
+            image = driver.prepare(workspace, ident, run.listen)
+        run.images = {**driver.images(), "app": image.ident}
         with run.phase("sandbox"):
             sandbox = sandboxes.enter_context(driver.open(run.pack, seed, ident, run.listen))
         first = _examine(run, sandbox, image, run.only or None)
@@ -125,6 +127,12 @@ def _collect(run: _Run, path: Path, folder: Path, driver: SandboxDriver, seed: i
     finally:
         with run.phase("teardown"):
             sandboxes.close()
+
+
+def _refuse_other_runtime(pack: Pack, runtime: str) -> None:
+    offered = pack.exercise.runtimes
+    if runtime not in offered:
+        raise SubmissionRejected("project.runtime_not_offered", runtime=runtime, offered=", ".join(offered))
 
 
 def _repeat(run: _Run, sandbox: Sandbox, image: AppImage, failing: frozenset[str]) -> Checks:

@@ -14,7 +14,7 @@ from grader.packs.model import (
     Text,
     Weights,
 )
-from grader.packs.samples import samples
+from grader.packs.samples import samples, submission_of, write_submission
 from grader.packs.transfer import pack_tar, unpack_pack
 from grader.packs.world import Mutation, Person, Quota, Row, World
 from grader.packs.worldbuild import build_world
@@ -43,5 +43,7 @@ __all__ = [
     "load_pack",
     "pack_tar",
     "samples",
+    "submission_of",
     "unpack_pack",
+    "write_submission",
 ]

@@ -51,7 +51,15 @@ def read_toml(root: Path, file: str) -> dict[str, Any]:
     Raises:
         PackInvalid: as :func:`read_text`, or ``pack.toml_syntax`` with the line.
     """
-    text = read_text(root, file)
+    return toml_of(read_text(root, file), file)
+
+
+def toml_of(text: str, file: str) -> dict[str, Any]:
+    """The tables of the TOML ``text`` that ``file`` holds.
+
+    Raises:
+        PackInvalid: ``pack.toml_syntax`` with the line.
+    """
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

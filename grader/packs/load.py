@@ -24,6 +24,7 @@ from grader.packs.model import (
     Visibility,
     Weights,
 )
+from grader.packs.rest import read_description
 from grader.packs.transfer import UNIVERSAL, digest
 
 EXERCISE_FILE = "exercise.toml"
@@ -66,6 +67,8 @@ def load_pack(path: Path) -> Pack:
     exercise = read_model(Exercise, read_toml(root, EXERCISE_FILE), file=EXERCISE_FILE)
     for name, agency in exercise.agencies.items():
         _refuse_missing_schema(root, name, agency)
+        if agency.engine == "http":
+            read_description(read_text(root, agency.schema_file), file=agency.schema_file)
     checks = _read_checks(root, exercise)
     contract = read_contract(root)
     operations = read_operations(contract)
@@ -88,8 +91,6 @@ def load_pack(path: Path) -> Pack:
 
 
 def _refuse_missing_schema(root: Path, name: str, agency: AgencySpec) -> None:
-    if not agency.schema_file:
-        return
     file = (root / agency.schema_file).resolve()
     if not file.is_relative_to(root) or not file.is_file():
         raise PackInvalid(

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import ConfigDict, Field, StringConstraints, model_validator
+from pydantic import ConfigDict, Field, StringConstraints
 
 from grader.evidence import Frozen
 from grader.submission import RuntimeName
@@ -55,20 +55,13 @@ class Limits(Frozen):
 class AgencySpec(Frozen):
     """One mock agency. ``schema_file`` (key ``schema``) is the pack's file that creates it, a path inside the pack.
 
-    A database agency needs its SQL file; an http agency may do without.
+    For a database that is SQL, for an http agency the description that ``grader.packs.rest`` reads.
     """
 
     model_config = ConfigDict(populate_by_name=True)
 
     engine: Engine
-    schema_file: str = Field(default="", alias="schema")
-
-    @model_validator(mode="after")
-    def _database_has_tables(self) -> "AgencySpec":
-        if self.engine != "http" and not self.schema_file:
-            message = "a database agency needs schema, the SQL file that creates its tables"
-            raise ValueError(message)
-        return self
+    schema_file: str = Field(min_length=1, alias="schema")
 
 
 class ContractBudget(Frozen):
@@ -154,12 +147,18 @@ class Sample(Frozen):
     """A submission whose verdict is known, from ``samples/<name>/expected.toml``.
 
     ``fails`` are exactly the checks that fail; ``kills`` is the check that the sample is there for ("" for a
-    reference solution). ``consequences`` maps every other failing check to why it cannot be avoided. ``source`` is the
-    folder to grade.
+    reference solution). ``consequences`` maps every other failing check to why it cannot be avoided.
+
+    ``source`` is the folder of its files. An overlay also has ``base``, the name of the sample that it differs from,
+    and ``base_source``, that one's folder; ``removed`` are the files of the base that it does not have. What is graded
+    is what ``submission_of`` in ``grader.packs.samples`` gives.
     """
 
     name: str
     source: Path
+    base: str = ""
+    base_source: Path | None = None
+    removed: tuple[str, ...] = ()
     outcome: SampleOutcome
     fails: tuple[str, ...] = ()
     kills: str = ""

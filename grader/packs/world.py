@@ -24,10 +24,15 @@ def synthetic_cid(office: int, running: int, person_type: int = 1) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Person:
-    """A synthetic person whose number and name must never leave the app."""
+    """A synthetic person whose number and name must never leave the app.
+
+    ``identifiers`` are the person's other numbers (PIDs, HNs, numbers written wrongly on purpose): 7 to 15 ASCII digits
+    that read neither as a date nor as an area code. Shorter ones would be found by chance where nobody is meant.
+    """
 
     cid: str
     name: str
+    identifiers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

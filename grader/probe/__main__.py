@@ -10,9 +10,9 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from grader.errors import InfrastructureFault, PackInvalid, Params
 from grader.evidence import CheckEvidence
@@ -28,14 +28,16 @@ from grader.probe.commands import (
     OneRequest,
     Ping,
     Ready,
+    Reply,
     Seed,
     Shutdown,
 )
-from grader.probe.events import Done, EventStream, Failed, Progress, Result
+from grader.probe.events import Ask, Done, EventStream, Failed, Progress, Result
 from grader.probe.exchanges import printable
 from grader.probe.guard import HEALTH_PATH, Guard
 from grader.probe.routes import Routes
 from grader.probe.session import Emit, Session
+from grader.probe.stage import HostStage
 from grader.probe.target import NoAnswer, Target
 
 FAMILIES: Mapping[str, Callable[[Session, Emit], None]] = {
@@ -49,6 +51,7 @@ FAMILIES: Mapping[str, Callable[[Session, Emit], None]] = {
 DEADLINE_VARIABLE = "PROBE_DEADLINE"
 DEADLINE_SECONDS = 900.0
 EXIT_FORGOTTEN = 75
+_REPLY: TypeAdapter[Reply] = TypeAdapter(Reply)
 _POLL_SECONDS = 0.1
 _TEXT = 2_000
 
@@ -56,8 +59,9 @@ _TEXT = 2_000
 class Control:
     """Everything that lasts from one command to the next."""
 
-    def __init__(self, stream: EventStream, folder: Path) -> None:
-        self._stream, self._folder = stream, folder
+    def __init__(self, stream: EventStream, folder: Path, replies: Callable[[], bytes]) -> None:
+        """``replies`` waits for the host's next line; it is used only in the middle of a command."""
+        self._stream, self._folder, self._replies = stream, folder, replies
         self._session: Session | None = None
         self._seeded = False
         self._loads = 0
@@ -78,6 +82,8 @@ class Control:
                 data = self._request(command)
             case Ping():
                 data = {"loaded": self._session is not None, "families": sorted(FAMILIES)}
+            case Reply():
+                raise InfrastructureFault("infrastructure.command", problem="nothing was asked")
             case Shutdown():
                 self.close()
         return data
@@ -113,11 +119,18 @@ class Control:
             target=Target(guard.base_url, routes=routes),
             agencies=agencies,
             workdir=workdir,
+            stage=HostStage(
+                self._ask,
+                lambda seconds: bool(self._ready(seconds)["ready"]),
+                seconds=pack.exercise.limits.start_seconds,
+            ),
         )
         return {
             "env": {**world.env, "AS_OF": world.as_of},
             "quotas": [{"name": one.name, "minimum": one.minimum, "count": one.count} for one in world.quotas],
-            "people": [{"cid": person.cid, "name": person.name} for person in world.people],
+            "people": [
+                {"cid": one.cid, "name": one.name, "identifiers": list(one.identifiers)} for one in world.people
+            ],
             "digest": pack.digest,
         }
 
@@ -163,6 +176,17 @@ class Control:
         asked = dict(sorted(session.guard.counts.items()))
         return {"exchanges": asked, "code": records[-1].violation if records else ""}
 
+    def _ask(self, what: Literal["restart", "alive"], **fields: Any) -> dict[str, Any]:
+        """Let the host do something while a command is under way."""
+        self._stream.send(Ask(what=what, fields=fields))
+        line = self._replies()
+        try:
+            return _REPLY.validate_json(line).reply
+        except ValidationError as problem:
+            raise InfrastructureFault(
+                "infrastructure.no_reply", asked=what, got=printable(line[:200].decode("utf-8", "replace"))
+            ) from problem
+
     def _request(self, command: OneRequest) -> dict[str, Any]:
         session = self._loaded()
         try:
@@ -205,7 +229,7 @@ class DeadMan:
 
 def serve(commands: BinaryIO, stream: EventStream, folder: Path, *, dead_man: DeadMan) -> None:
     """Do the commands one after the other until the input ends or ``shutdown`` was done."""
-    control = Control(stream, folder)
+    control = Control(stream, folder, lambda: commands.readline(MAX_COMMAND_BYTES))
     try:
         while line := commands.readline(MAX_COMMAND_BYTES):
             dead_man.heard()

@@ -1,7 +1,7 @@
 """The lines that come into the probe: one JSON object each, naming its command."""
 
 from pathlib import PurePosixPath
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Base64Bytes, Field, TypeAdapter, field_validator
 
@@ -11,11 +11,19 @@ MAX_COMMAND_BYTES = 32_000_000
 
 
 class AgencyAccess(Frozen):
-    """How the probe reaches an agency: as the owner of its tables. ``app_role`` is the account that the app uses."""
+    """How the probe reaches an agency: as the owner of its data.
+
+    ``dsn`` is the database's, or the base URL that the app uses for a REST agency; ``app_role`` is the account that the
+    app uses in a database. ``control`` is the URL of the agency's control side and ``token`` what it asks for.
+    ``app_token`` is the app's credential at a REST agency.
+    """
 
     engine: str
-    dsn: str
-    app_role: str
+    dsn: str = ""
+    app_role: str = "app"
+    control: str = ""
+    token: str = ""
+    app_token: str = ""
 
 
 class Load(Frozen):
@@ -64,6 +72,13 @@ class OneRequest(Frozen):
             message = "a path begins with /"
             raise ValueError(message)
         return path
+
+
+class Reply(Frozen):
+    """What came of something that the probe asked for; valid only while it waits for it."""
+
+    command: Literal["reply"]
+    reply: dict[str, Any]
 
 
 class Ping(Frozen):

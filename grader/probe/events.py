@@ -54,7 +54,15 @@ class Failed(Frozen):
     params: Params = Field(default_factory=dict)
 
 
-Event: TypeAlias = Progress | Result | Done | Failed
+class Ask(Frozen):
+    """Something that only the host can do, in the middle of a command; it answers with the command ``reply``."""
+
+    event: Literal["ask"] = "ask"
+    what: Literal["restart", "alive"]
+    fields: dict[str, Any] = Field(default_factory=dict)
+
+
+Event: TypeAlias = Progress | Result | Ask | Done | Failed
 
 
 class EventTooLarge(Exception):

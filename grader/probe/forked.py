@@ -19,6 +19,9 @@ from pathlib import Path
 from typing import NoReturn, TypeAlias
 
 Send: TypeAlias = Callable[[str], None]
+Receive: TypeAlias = Callable[[], str]
+Work: TypeAlias = Callable[[Send, Receive], None]
+"""What the child does, with its way to tell its parent a line and its way to wait for one."""
 
 MAX_LINE_BYTES = 1_000_000
 MAX_OUTPUT_BYTES = 16_000_000
@@ -39,16 +42,18 @@ class Forked:
     ``deadline`` is the monotonic time at which it is killed; move it while you read.
     """
 
-    def __init__(self, work: Callable[[Send], None], *, folder: Path, output: Path, deadline: float) -> None:
+    def __init__(self, work: Work, *, folder: Path, output: Path, deadline: float) -> None:
         """Run ``work`` in a child whose current folder is ``folder`` and whose prints go to ``output``."""
         self.deadline = deadline
         self._reading, writing = os.pipe()
+        hearing, self._replying = os.pipe()
         sys.stdout.flush()
         sys.stderr.flush()
         self._pid = os.fork()
         if self._pid == 0:
-            _live(work, writing=writing, folder=folder, output=output)
+            _live(work, writing=writing, hearing=hearing, folder=folder, output=output)
         os.close(writing)
+        os.close(hearing)
 
     def __iter__(self) -> Iterator[str]:
         """The child's lines; raises ChildEnded when it did not end well. Kills it in any case."""
@@ -57,6 +62,11 @@ class Forked:
             self._wait()
         finally:
             self._kill()
+
+    def reply(self, line: str) -> None:
+        """Tell the child a line that it waits for; one that is gone meanwhile is told by its end."""
+        with suppress(BrokenPipeError):
+            _write(self._replying, line)
 
     def _lines(self) -> Iterator[str]:
         pending = b""
@@ -86,6 +96,7 @@ class Forked:
 
     def _kill(self) -> None:
         os.close(self._reading)
+        os.close(self._replying)
         if self._pid:
             with suppress(ProcessLookupError):
                 os.killpg(self._pid, signal.SIGKILL)
@@ -95,17 +106,18 @@ class Forked:
             self._pid = 0
 
 
-def _live(work: Callable[[Send], None], *, writing: int, folder: Path, output: Path) -> NoReturn:
+def _live(work: Work, *, writing: int, hearing: int, folder: Path, output: Path) -> NoReturn:
     """The child's whole life; it never returns into its parent's frames."""
     status = EXIT_RAISED
     try:
         os.setsid()
         os.chdir(folder)
         resource.setrlimit(resource.RLIMIT_FSIZE, (MAX_OUTPUT_BYTES, MAX_OUTPUT_BYTES))
-        _detach(keep=writing, output=output)
+        _detach(keep={writing, hearing}, output=output)
         warnings.resetwarnings()
         sys.dont_write_bytecode = True
-        work(lambda line: _write(writing, line))
+        with open(hearing, encoding="utf-8", closefd=False) as replies:
+            work(lambda line: _write(writing, line), lambda: replies.readline().rstrip("\n"))
         status = 0
     except BaseException:  # noqa: BLE001 - whatever it is, the parent learns of it by the status
         traceback.print_exc()
@@ -116,7 +128,7 @@ def _live(work: Callable[[Send], None], *, writing: int, folder: Path, output: P
         os._exit(status)
 
 
-def _detach(*, keep: int, output: Path) -> None:
+def _detach(*, keep: set[int], output: Path) -> None:
     """Point every inherited descriptor elsewhere.
 
     None is closed: a free number could be given out again while an object of the parent still believes to own it.
@@ -125,7 +137,7 @@ def _detach(*, keep: int, output: Path) -> None:
     prints = os.open(output, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
     for entry in list(Path("/proc/self/fd").iterdir()):
         descriptor = int(entry.name)
-        if descriptor not in {keep, nothing, prints}:
+        if descriptor not in {*keep, nothing, prints}:
             with suppress(OSError):
                 os.fstat(descriptor)
                 os.dup2(prints if descriptor in {1, 2} else nothing, descriptor)

@@ -88,11 +88,17 @@ class SandboxDriver(Protocol):
     def prepare(self, workspace: Workspace, run: str, listen: Listener) -> AppImage:
         """Install the dependencies and make the app's image; BuildFailed names the package and line."""
 
+    def expect(self, pack: Pack) -> AbstractContextManager[None]:
+        """Within this block a sandbox for this exercise will probably be opened: get ready meanwhile."""
+
     def open(self, pack: Pack, seed: int, run: str, listen: Listener) -> AbstractContextManager[Sandbox]:
         """Start agencies and probe on the world of this seed; everything is gone when the context ends."""
 
     def images(self) -> dict[str, str]:
         """The ids of the platform's images that a grading uses, by name."""
+
+    def close(self) -> None:
+        """Let go of everything that waits for the next grading."""
 
 
 def window(log: Sequence[LogLine], at: float, *, seconds: float = 2.0, most: int = 30) -> LogWindow | None:

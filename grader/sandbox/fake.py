@@ -57,6 +57,15 @@ class FakeDriver:
         return AppImage(ident=f"sha256:fake-{workspace.receipt.digest}", start=workspace.start)
 
     @contextmanager
+    def expect(self, pack: Pack) -> Iterator[None]:
+        """Nothing has to be made ready."""
+        self.calls.append(f"expect {pack.exercise.id}")
+        yield
+
+    def close(self) -> None:
+        """Nothing waits."""
+
+    @contextmanager
     def open(self, pack: Pack, seed: int, run: str, listen: Listener) -> Iterator["FakeSandbox"]:
         """A sandbox that is closed when the context ends, whatever happened in it."""
         self.calls.append(f"open {pack.exercise.id} {seed} {run}")

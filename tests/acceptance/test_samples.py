@@ -10,26 +10,39 @@ from typing import Any
 
 import pytest
 
-from grader.packs import list_packs
+from grader.packs import find_pack, list_packs, load_pack, samples, submission_of
 from grader.sandbox.engine import GuardedClient
 from grader.sandbox.images import ImageStore
 from tests.fixtures.leftovers import NOTHING, leftovers
 
 ROOT = Path(__file__).resolve().parents[2]
-E1 = ROOT / "exercises" / "e1" / "samples"
+EXERCISES = ROOT / "exercises"
 
 
-def check(sample: str, seed: int) -> dict[str, Any]:
+def check(sample: str, seed: int, exercise: str = "e1") -> dict[str, Any]:
     """The verdict of one sample, as JSON."""
-    command = [sys.executable, "-m", "grader", "check", str(E1 / sample / "source")]
-    done = subprocess.run(
-        [*command, "--exercise", "e1", "--seed", str(seed), "--json"],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=ROOT,
-        timeout=400,
-    )
+    pack = load_pack(find_pack(exercise, EXERCISES))
+    wanted = next(one for one in samples(pack) if one.name == sample)
+    with submission_of(wanted) as source:
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "grader",
+                "check",
+                str(source),
+                "--exercise",
+                exercise,
+                "--seed",
+                str(seed),
+                "--json",
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=ROOT,
+            timeout=400,
+        )
     verdict: dict[str, Any] = json.loads(done.stdout)
     return verdict
 
@@ -77,8 +90,10 @@ def test_every_sample_gets_what_its_author_expects(engine: GuardedClient) -> Non
     results = json.loads(done.stdout)
     wrong = [f"{one['sample']}: {difference}" for one in results for difference in one["differences"]]
     assert (wrong, done.returncode) == ([], 0)
-    expected = {sample.name for pack in list_packs(ROOT / "exercises") for sample in (pack.root / "samples").iterdir()}
-    assert {one["sample"] for one in results} == expected
+    expected = {
+        (pack.id, sample.name) for pack in list_packs(EXERCISES) for sample in (pack.root / "samples").iterdir()
+    }
+    assert {(one["exercise"], one["sample"]) for one in results} == expected
     assert len(expected) >= 19
     assert leftovers(engine) == NOTHING
 

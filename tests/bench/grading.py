@@ -16,7 +16,7 @@ from rich.table import Table
 
 from grader.grading import grade
 from grader.intake import receive
-from grader.packs import find_pack, load_pack
+from grader.packs import find_pack, load_pack, samples, submission_of
 from grader.sandbox.docker import DockerDriver
 from grader.settings import read_settings
 
@@ -31,20 +31,22 @@ def main() -> int:
     pack = load_pack(find_pack("e1", settings.exercises))
     driver = DockerDriver.on_this_machine(settings.sandboxes, settings.build)
     console = Console(highlight=False)
+    by_name = {sample.name: sample for sample in samples(pack)}
     for name in SAMPLES:
-        source = pack.root / "samples" / name / "source"
         seconds: dict[str, list[float]] = defaultdict(list)
         cpu: dict[str, list[float]] = defaultdict(list)
-        for _ in range(RUNS):
-            started = perf_counter()
-            verdict = grade(source, pack, driver, seed=SEED)
-            seconds["total"].append(perf_counter() - started)
-            for phase in verdict.facts.phases:
-                seconds[phase.name].append(phase.seconds)
-                for container, used in phase.cpu_seconds.items():
-                    cpu[container].append(used)
+        with submission_of(by_name[name]) as source:
+            for _ in range(RUNS):
+                started = perf_counter()
+                verdict = grade(source, pack, driver, seed=SEED)
+                seconds["total"].append(perf_counter() - started)
+                for phase in verdict.facts.phases:
+                    seconds[phase.name].append(phase.seconds)
+                    for container, used in phase.cpu_seconds.items():
+                        cpu[container].append(used)
         _print(console, name, seconds, cpu)
-    _intake(console, pack.root / "samples" / SAMPLES[0] / "source")
+    with submission_of(by_name[SAMPLES[0]]) as source:
+        _intake(console, source)
     return 0
 
 

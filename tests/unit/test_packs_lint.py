@@ -41,6 +41,18 @@ def _real_number(pack: PackBuilder) -> PackBuilder:
     return pack.replace("world.py", '"name": f"', '"name": "110000000000" + str(digit("110000000000")) + f" ')
 
 
+def _overlay(base: str, own: str) -> Breaking:
+    """Make ``bad-s1`` an overlay on another sample, with one file that is the same as the others' requirements.txt."""
+
+    def breaking(pack: PackBuilder) -> PackBuilder:
+        pack.remove("samples/bad-s1/source/requirements.txt")
+        if own:
+            pack.write(f"samples/bad-s1/source/{own}", "flask\n")
+        return pack.replace("samples/bad-s1/expected.toml", "points =", f'base = "{base}"\npoints =')
+
+    return breaking
+
+
 def test_a_clean_pack_has_no_problem(builder: PackBuilder) -> None:
     """The exercise that every other test breaks holds every rule."""
     assert lint(builder.root) == []
@@ -177,6 +189,9 @@ CASES: list[tuple[str, str, str, Breaking]] = [
         "fails",
         lambda pack: pack.replace("samples/bad-s1/expected.toml", '"fail"', '"start_failed"'),
     ),
+    ("PK034", "samples/bad-s1/expected.toml", "base", _overlay("bad-s2", "app.py")),
+    ("PK035", "samples/bad-s1/expected.toml", "base", _overlay("reference", "")),
+    ("PK035", "samples/bad-s1/expected.toml", "base", _overlay("reference", "requirements.txt")),
     ("PK040", "contract.yaml", "GET /items", lambda pack: pack.replace("contract.yaml", '"200"', '"300"')),
     (
         "PK041",
@@ -266,6 +281,20 @@ def test_a_rule_fires_alone(builder: PackBuilder, rule: str, path: str, where: s
     assert (first.path, first.where) == (path, where)
     assert first.problem
     assert first.fix
+
+
+def test_an_overlay_with_a_file_of_its_own_is_clean(builder: PackBuilder) -> None:
+    """What the rules want of an overlay is what docs/packs.md shows."""
+    _overlay("reference", "app.py")(builder)
+    assert lint(builder.root, FAST) == []
+
+
+def test_a_reference_may_be_an_overlay(builder: PackBuilder) -> None:
+    """Its runtime is then told by its base's files."""
+    builder.sample("another", outcome="pass", fails=[], kills="", points=100)
+    builder.remove("samples/another/source/requirements.txt").write("samples/another/source/app.py", "another\n")
+    builder.replace("samples/another/expected.toml", "points =", 'base = "reference"\npoints =')
+    assert lint(builder.root, FAST) == []
 
 
 def test_a_world_that_differs_between_processes(builder: PackBuilder) -> None:

@@ -22,6 +22,7 @@ from grader.probe.guard import Guard
 from grader.probe.routes import Routes
 from grader.probe.scenarios.runner import run_scenarios
 from grader.probe.session import Session
+from grader.probe.stage import NoStage, Stage
 from grader.probe.target import Target
 
 EXERCISE = """
@@ -156,6 +157,7 @@ class Lab:
 
     folder: Path
     app: App
+    stage: Stage = field(default_factory=NoStage)
     results: dict[str, CheckEvidence] = field(default_factory=dict)
     progress: list[Progress] = field(default_factory=list)
 
@@ -190,6 +192,7 @@ class Lab:
                 agencies={"facility": agency},
                 workdir=workdir,
                 only=only,
+                stage=self.stage,
             )
             run_scenarios(session, self.take, test_seconds=test_seconds)
         return self.results

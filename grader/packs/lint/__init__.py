@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 LOADING = {
     "PK001": "The exercise loads without an error.",
-    "PK002": "Every sample has an expected.toml that can be read, and a source folder.",
+    "PK002": "Every sample has an expected.toml that can be read, and a source folder or a base.",
     "PK003": "The worlds of seeds 1 to 5 build, with every quota met.",
     "PK004": "Scenarios and world code are valid Python.",
 }
@@ -45,6 +45,8 @@ RULES: tuple[Rule, ...] = (
     Rule(id="PK031", look=samples.references_pass),
     Rule(id="PK032", look=samples.fails_are_explained),
     Rule(id="PK033", look=samples.outcomes_follow),
+    Rule(id="PK034", look=samples.bases_are_references),
+    Rule(id="PK035", look=samples.overlays_differ),
     Rule(id="PK040", look=contract.success_documented),
     Rule(id="PK041", look=contract.errors_documented),
     Rule(id="PK042", look=contract.errors_are_problems),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from grader.packs.lint.problem import Found, Subject
 from grader.packs.model import CONTRACT_CHECK, FULL_POINTS, Sample
+from grader.packs.samples import own_files, submission_of
 
 RUNTIME_FILES = {
     "python": ("requirements.txt", "pyproject.toml"),
@@ -29,8 +30,8 @@ def checks_have_bad_samples(subject: Subject) -> Iterator[Found]:
 
 def references_pass(subject: Subject) -> Iterator[Found]:
     """Every runtime has a reference sample that passes all checks."""
-    references = [one for one in subject.samples or () if one.outcome == "pass" and not one.kills and not one.fails]
-    runtimes = {runtime for sample in references for runtime in _runtimes(sample.source)}
+    references = [sample for sample in subject.samples or () if _is_reference(sample)]
+    runtimes = {runtime for sample in references for runtime in _runtimes(sample)}
     for runtime in subject.pack.exercise.runtimes:
         if runtime not in runtimes:
             yield Found(
@@ -82,15 +83,60 @@ def outcomes_follow(subject: Subject) -> Iterator[Found]:
             yield _found(sample, "points", f"{sample.points}, but the checks give {points}", f"Write {points}.")
 
 
-def _runtimes(source: Path) -> set[str]:
-    """Runtimes that a source folder can be for: what its grader.toml says, else its dependency files."""
-    try:
-        named = tomllib.loads((source / "grader.toml").read_text("utf-8")).get("runtime")
-    except (OSError, ValueError):
-        named = None
-    if isinstance(named, str):
-        return {named}
-    return {name for name, files in RUNTIME_FILES.items() if any((source / file).is_file() for file in files)}
+def bases_are_references(subject: Subject) -> Iterator[Found]:
+    """The base of an overlay is a reference sample, so that the overlay's mistake is the only one."""
+    samples = {sample.name: sample for sample in subject.samples or ()}
+    for sample in samples.values():
+        if sample.base and not _is_reference(samples[sample.base]):
+            yield _found(
+                sample,
+                "base",
+                f"{sample.base} is no reference: it does not pass every check",
+                "Name a reference sample as base, or put a whole copy into source/.",
+            )
+
+
+def overlays_differ(subject: Subject) -> Iterator[Found]:
+    """An overlay holds or removes at least one file, and no file that is the same in its base."""
+    for sample in subject.samples or ():
+        if sample.base_source is None:
+            continue
+        own = own_files(sample.source)
+        if not own and not sample.removed:
+            yield _found(
+                sample,
+                "base",
+                f"nothing differs from {sample.base}",
+                "Put the file with the mistake into source/, or name in removed what is left out.",
+            )
+        same = sorted(file for file in own if _same(sample.source / file, sample.base_source / file))
+        if same:
+            yield _found(
+                sample,
+                "base",
+                f"the same as in {sample.base}: {', '.join(same)}",
+                "Delete these files: an overlay shows its mistake and nothing else.",
+            )
+
+
+def _is_reference(sample: Sample) -> bool:
+    return sample.outcome == "pass" and not sample.kills and not sample.fails
+
+
+def _same(one: Path, other: Path) -> bool:
+    return one.is_file() and other.is_file() and one.read_bytes() == other.read_bytes()
+
+
+def _runtimes(sample: Sample) -> set[str]:
+    """Runtimes that a sample can be for: what its grader.toml says, else its dependency files."""
+    with submission_of(sample) as source:
+        try:
+            named = tomllib.loads((source / "grader.toml").read_text("utf-8")).get("runtime")
+        except (OSError, ValueError):
+            named = None
+        if isinstance(named, str):
+            return {named}
+        return {name for name, files in RUNTIME_FILES.items() if any((source / file).is_file() for file in files)}
 
 
 def _found(sample: Sample, where: str, problem: str, fix: str) -> Found:

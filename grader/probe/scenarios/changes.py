@@ -23,6 +23,10 @@ class Changes:
         """Rows changed just now."""
         self._until = time.monotonic() + self._settle_seconds
 
+    def forget(self) -> None:
+        """Nothing can be cached: the app was started afresh."""
+        self._until = 0.0
+
     def settle(self) -> None:
         """Wait until an app may no longer answer from before the last change."""
         remaining = self._until - time.monotonic()

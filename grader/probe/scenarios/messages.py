@@ -22,6 +22,13 @@ class Started(Frozen):
     test: str
 
 
+class Asked(Frozen):
+    """The test waits for the app to be started afresh with these variables changed; the reply is a finding's code."""
+
+    kind: Literal["asked"] = "asked"
+    env: dict[str, str]
+
+
 class Finished(Frozen):
     """A test is over; it passed when it has no findings."""
 
@@ -46,5 +53,5 @@ class Ended(Frozen):
     kind: Literal["ended"] = "ended"
 
 
-Message = Annotated[Collected | Started | Finished | Fault | Ended, Field(discriminator="kind")]
-MESSAGE: TypeAdapter[Collected | Started | Finished | Fault | Ended] = TypeAdapter(Message)
+Message = Annotated[Collected | Started | Asked | Finished | Fault | Ended, Field(discriminator="kind")]
+MESSAGE: TypeAdapter[Collected | Started | Asked | Finished | Fault | Ended] = TypeAdapter(Message)

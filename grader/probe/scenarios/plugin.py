@@ -3,6 +3,7 @@
 import random
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
 from typing import Any
@@ -16,6 +17,7 @@ from grader.probe.scenarios.api import Api, Budget
 from grader.probe.scenarios.changes import Changes, ScenarioAgencies
 from grader.probe.scenarios.messages import Collected, Ended, Fault, Finished, Started
 from grader.probe.scenarios.mismatch import Mismatch
+from grader.probe.scenarios.restarts import Restarts, ScenarioApp
 from grader.probe.session import Session
 
 Tell = Callable[[Collected | Started | Finished | Fault | Ended], None]
@@ -40,6 +42,9 @@ class ScenarioPlugin:
         self._session, self._tell = session, tell
         self._changes, self._budget = changes or Changes(), Budget()
         self._agencies = ScenarioAgencies(session.agencies, session.world, self._changes)
+        # A fresh app has nothing cached, so nothing has to be waited for.
+        known = frozenset({*session.world.env, "AS_OF"})
+        self._restarts = Restarts(session.stage, known=known, restarted=self._changes.forget)
         self._api: Api | None = None
         self._findings: list[Finding] = []
         self._fault: Fault | None = None
@@ -48,9 +53,15 @@ class ScenarioPlugin:
     def api(self, request: pytest.FixtureRequest) -> Api:
         """The app."""
         self._api = Api(
-            self._session.target, check=_check_of(request.node), budget=self._budget, settle=self._changes.settle
+            self._session.target, check=_check_of(request.node), budget=self._budget, settle=self._before_request
         )
         return self._api
+
+    @pytest.fixture
+    def app(self, api: Api) -> Iterator[ScenarioApp]:
+        """The app's power switch; what a test changed in its environment is normal again after it."""
+        yield ScenarioApp(self._restarts, api.step, api.mismatch)
+        self._restarts.end_test()
 
     @pytest.fixture
     def agencies(self) -> Iterator[ScenarioAgencies]:
@@ -132,9 +143,16 @@ class ScenarioPlugin:
 
     def pytest_sessionfinish(self) -> None:
         """Say that nothing is missing, once the app may no longer serve what the last test changed."""
-        self._changes.settle()
+        with suppress(Mismatch):  # an app that does not come up again is found by whoever asks it next
+            self._before_request()
         if self._fault is None:
             self._tell(Ended())
+
+    def _before_request(self) -> None:
+        """See that the app may be asked: in its normal environment, and with nothing old in its caches."""
+        if self._api is not None:
+            self._restarts.before_request(self._api.mismatch)
+        self._changes.settle()
 
     def _sorted(self, raised: BaseException, item: pytest.Item) -> Mismatch | Fault:
         match raised:

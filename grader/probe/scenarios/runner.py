@@ -2,18 +2,21 @@
 
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
+from pydantic import TypeAdapter
 
 from grader.errors import InfrastructureFault, PackInvalid
 from grader.evidence import CheckEvidence, Finding
 from grader.probe.events import Progress, merged
-from grader.probe.forked import ChildEnded, Forked, Send, last_lines
+from grader.probe.forked import ChildEnded, Forked, Receive, Send, last_lines
 from grader.probe.routes import Routes
-from grader.probe.scenarios.messages import MESSAGE, Collected, Fault, Finished, Started
+from grader.probe.scenarios.messages import MESSAGE, Asked, Collected, Ended, Fault, Finished, Started
 from grader.probe.scenarios.plugin import ScenarioPlugin
 from grader.probe.session import Emit, Session
+from grader.probe.stage import Restarted
 from grader.probe.target import Target
 
 FOLDER = "scenarios"
@@ -23,6 +26,7 @@ _UNWANTED = (
     *("unraisableexception", "threadexception"),  # collect garbage of the whole warm process: 0.2 s and no news
     *("doctest", "junitxml", "pastebin", "stepwise", "unittest"),
 )
+_RESTARTED: TypeAdapter[Restarted] = TypeAdapter(Restarted)
 TEST_SECONDS = 120.0
 """More than the app's own budget for one test (60 s): only a scenario that hangs by itself ever comes here."""
 
@@ -41,14 +45,17 @@ def run_scenarios(session: Session, emit: Emit, *, test_seconds: float = TEST_SE
     for agency in session.agencies.values():
         agency.close()  # a database connection may not be shared with a child
     child = Forked(
-        lambda send: _pytest(session, send),
+        lambda send, receive: _pytest(session, send, receive),
         folder=child_folder,
         output=output,
         deadline=time.monotonic() + COLLECT_SECONDS,
     )
     try:
         for line in child:
-            gathered.take(MESSAGE.validate_json(line))
+            message = MESSAGE.validate_json(line)
+            if isinstance(message, Asked):
+                child.reply(session.stage.restart_app(message.env))
+            gathered.take(message)
             child.deadline = time.monotonic() + test_seconds
     except ChildEnded as problem:
         if gathered.fault is None:
@@ -87,7 +94,7 @@ class _Gathered:
                 self._emit(Progress(phase="scenarios", done=self._done, total=self._total))
             case Fault():
                 self.fault = message
-            case _:
+            case Ended():
                 self.ended = True
 
     def emit_all(self, wanted: list[str]) -> None:
@@ -105,13 +112,26 @@ class _Gathered:
             )
 
 
-def _pytest(session: Session, send: Send) -> None:
+class _ParentStage:
+    """The stage as a forked test run has it: its parent asks the host."""
+
+    def __init__(self, send: Send, receive: Receive) -> None:
+        self._send, self._receive = send, receive
+
+    def restart_app(self, env: Mapping[str, str]) -> Restarted:
+        """Ask, and wait for the parent's word."""
+        self._send(Asked(env=dict(env)).model_dump_json())
+        return _RESTARTED.validate_python(self._receive())
+
+
+def _pytest(session: Session, send: Send, receive: Receive) -> None:
     """In the child: pytest on the exercise's folder, with nothing from outside it."""
     for name in [one for one in os.environ if one.startswith("PYTEST_")]:
         del os.environ[name]
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     routes = Routes((one.operation_id, one.method, one.path) for one in session.pack.operations)
-    own = replace(session, target=Target(session.base_url, routes=routes))
+    target = Target(session.base_url, routes=routes)
+    own = replace(session, target=target, stage=_ParentStage(send, receive))
     plugin = ScenarioPlugin(own, lambda message: send(message.model_dump_json()))
     folder = str(session.pack.root / FOLDER)
     options = ["-c", str(session.workdir / "pytest.ini"), "--rootdir", folder, "--confcutdir", folder]
