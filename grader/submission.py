@@ -19,10 +19,18 @@ class DroppedPath(Frozen):
 
 
 class Dependencies(Frozen):
-    """What the builder installs: ``lines`` are validated requirement lines with their line number in ``file``."""
+    """What the builder installs: ``lines`` are validated requirement lines with their line number in ``file``.
+
+    A line is ``flask==3.0.3`` (Python), ``express@^4.19.2`` (Node; the range follows the last ``@`` and may hold
+    blanks) or ``slim/slim:^4.0`` (PHP). ``lock`` is the normalised text of ``package-lock.json`` or ``composer.lock``,
+    or empty: names, exact versions and hashes of all packages, in agreement with ``lines``. ``autoload`` is the
+    normalised ``autoload`` of a ``composer.json`` as JSON text, or empty: the project's folders, for the class loader.
+    """
 
     file: str
     lines: tuple[tuple[int, str], ...] = ()
+    lock: str = ""
+    autoload: str = ""
 
 
 class Receipt(Frozen):

@@ -1,14 +1,16 @@
 """What intake and engine know for themselves: checks that no request can answer.
 
 U2 is read in the source, U3 in what the app printed, U5 in how it stopped, and a crash in its process. These universal
-checks are the only ones named in the engine; an exercise's own checks never are.
+checks are the only ones named in the engine; an exercise's own checks never are: those of its family ``privacy`` are
+given to :func:`log` beside U3.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
-from grader.evidence import CheckEvidence, Finding
-from grader.packs import Person
-from grader.people import find_people
+from grader.evidence import MAX_BODY_SHOWN, CheckEvidence, Finding
+from grader.people import MASK, People, find_people
 from grader.sandbox.driver import AppExit, LogLine, window
 from grader.submission import SourceLeak
 
@@ -16,6 +18,9 @@ SOURCE = "U2"
 LOG = "U3"
 STOP = "U5"
 CRASH = "U1"
+
+_CUT_NUMBER = re.compile(r"\d{7,12}$")
+"""What is left of a person's number where a body was cut."""
 
 
 def source(leaks: Sequence[SourceLeak]) -> CheckEvidence:
@@ -32,9 +37,19 @@ def source(leaks: Sequence[SourceLeak]) -> CheckEvidence:
     return _judged(SOURCE, findings)
 
 
-def log(lines: Sequence[LogLine], people: Sequence[Person]) -> CheckEvidence:
-    """U3: nobody of this world stands in what the app printed."""
-    return _judged(LOG, find_people([line.text for line in lines], people))
+def log(
+    lines: Sequence[LogLine], people: People, checks: Iterable[str], *, answers_seen: frozenset[str] = frozenset()
+) -> Iterator[CheckEvidence]:
+    """Each of ``checks`` (U3 and the exercise's own): nobody of this world stands in what the app printed.
+
+    A silent log alone passes U3 only. The exercise's own checks ask about the answers too: without evidence of those
+    (``answers_seen`` are the checks that have it) a silent log says nothing about them.
+    """
+    texts = [line.text for line in lines]
+    for check in checks:
+        found = _judged(check, find_people(texts, people, check=check))
+        if check == LOG or check in answers_seen or found.outcome == "fail":
+            yield found
 
 
 def stop(end: AppExit) -> CheckEvidence:
@@ -61,6 +76,36 @@ def beside_log(found: CheckEvidence, lines: Sequence[LogLine]) -> CheckEvidence:
         for finding in found.findings
     )
     return found.model_copy(update={"findings": findings})
+
+
+def discreet(found: CheckEvidence, people: People) -> CheckEvidence:
+    """The same evidence without anyone of this world in it: what shows a mistake must not show people."""
+    return found.model_copy(
+        update={
+            "findings": tuple(_discreet(finding, people) for finding in found.findings),
+            "intermittent": tuple(_discreet(finding, people) for finding in found.intermittent),
+        }
+    )
+
+
+def _discreet(finding: Finding, people: People) -> Finding:
+    shown = _masked(finding.model_dump(exclude={"check", "code", "operation", "count"}), people)
+    answer = finding.exchange.response if finding.exchange else None
+    if answer is not None and len(answer.body) >= MAX_BODY_SHOWN:
+        response = shown["exchange"]["response"]
+        response["body"] = _CUT_NUMBER.sub(MASK, response["body"])
+    whole = {"check": finding.check, "code": finding.code, "operation": finding.operation, "count": finding.count}
+    return Finding.model_validate({**shown, **whole})
+
+
+def _masked(value: Any, people: People) -> Any:
+    if isinstance(value, str):
+        return people.masked(value)
+    if isinstance(value, dict):
+        return {_masked(key, people): _masked(one, people) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_masked(one, people) for one in value]
+    return value
 
 
 def _judged(check: str, findings: tuple[Finding, ...]) -> CheckEvidence:

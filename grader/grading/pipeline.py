@@ -18,12 +18,16 @@ from grader.evidence import CheckEvidence, Evidence, Phase
 from grader.grading import facts
 from grader.intake import receive
 from grader.packs import Pack
+from grader.people import People
 from grader.sandbox.driver import AppExit, AppImage, Listener, Sandbox, SandboxDriver
 from grader.sandbox.reaper import scratch_folder
 from grader.verdict import RunFacts, Verdict, confirm, judge, judge_fault, merge
 
 FAMILIES = ("contract", "scenarios", "universal", "privacy")
 """The probe's commands, in the order in which they run on one app."""
+
+PROOF = "privacy."
+"""Codes of what is proved by being seen once."""
 
 TRIES = 2
 """How often a grading is begun before our own fault is reported."""
@@ -146,7 +150,16 @@ def _repeat(run: _Run, sandbox: Sandbox, image: AppImage, failing: frozenset[str
 def _confirmed(found: CheckEvidence, second: Checks) -> CheckEvidence:
     """What counts of a failed check. A repeat that the app itself made impossible (it ended) clears nothing."""
     again = second.get(found.check)
-    return found if again is None or again.outcome == "not_run" else confirm(found, again)
+    return found if again is None or again.outcome == "not_run" else _with_proof(confirm(found, again))
+
+
+def _with_proof(judged: CheckEvidence) -> CheckEvidence:
+    """A person who was seen once was seen: a number of this world cannot appear by luck, so it needs no second time."""
+    proof = tuple(finding for finding in judged.intermittent if finding.code.startswith(PROOF))
+    if not proof:
+        return judged
+    others = tuple(finding for finding in judged.intermittent if finding not in proof)
+    return judged.model_copy(update={"outcome": "fail", "findings": (*judged.findings, *proof), "intermittent": others})
 
 
 def _add(checks: Checks, found: CheckEvidence) -> None:
@@ -187,23 +200,29 @@ def _examine(
             _add(seen, facts.stop(ends[-1]))
         if ends[-1].died and run.wants(facts.CRASH, wanted):
             _add(seen, facts.crash(ends[-1], FAMILIES[-1]))  # it ended after the last look and before it was asked to
-    lines = [line for end in ends for line in end.log]
-    if run.wants(facts.LOG, wanted):
-        _add(seen, facts.log(lines, sandbox.people))
-    return {check: facts.beside_log(found, lines) for check, found in seen.items()}
+    lines, people = [line for end in ends for line in end.log], People(sandbox.people)
+    about = [check for check in _about_people(run.pack) if run.wants(check, wanted)]
+    for found in facts.log(lines, people, about, answers_seen=frozenset(seen)):
+        _add(seen, found)
+    return {check: facts.discreet(facts.beside_log(found, lines), people) for check, found in seen.items()}
+
+
+def _about_people(pack: Pack) -> list[str]:
+    return [check.id for check in pack.checks.values() if check.id == facts.LOG or check.about_people]
 
 
 def _family_wanted(pack: Pack, family: str, wanted: frozenset[str] | None) -> bool:
     """Whether a family has anything to look at; U4 is seen by two families, so universal checks ask for both."""
     if wanted is None:
         return True
-    families = {pack.checks[check].family for check in wanted if check in pack.checks}
+    checks = [pack.checks[check] for check in wanted if check in pack.checks]
+    families = {check.family for check in checks}
     match family:
         case "scenarios":
-            return "scenario" in families
+            return any(check.specific for check in checks)
         case "contract":
             return bool(families & {"contract", "universal"})
         case "universal":
             return "universal" in families
         case _:
-            return facts.LOG in wanted
+            return not wanted.isdisjoint(_about_people(pack))

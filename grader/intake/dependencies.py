@@ -1,4 +1,8 @@
-"""Dependency files: names, versions, markers, extras and hashes only; everything else is refused by line (rule S20)."""
+"""Dependency files: names, versions, markers, extras and hashes only; everything else is refused by line (rule S20).
+
+This is what all runtimes share, and the files of Python; :mod:`grader.intake.node_packages` and
+:mod:`grader.intake.php_packages` have those of Node and PHP.
+"""
 
 import re
 import tomllib
@@ -30,15 +34,18 @@ _ENCODINGS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\x
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Found:
-    """The dependencies of a Python project: line number (from 1) and normalised requirement with its hashes.
+    """The dependencies of a project: line number (from 1) and normalised requirement, in Python with its hashes.
 
-    ``packages`` maps canonical names to the extras asked for. ``notes`` are codes for the receipt.
+    ``packages`` maps canonical names to the extras asked for. ``notes`` are codes for the receipt. ``lock`` and
+    ``autoload`` are what :class:`grader.submission.Dependencies` says.
     """
 
     file: str
     lines: tuple[tuple[int, str], ...]
     packages: Mapping[str, frozenset[str]]
     notes: tuple[str, ...] = ()
+    lock: str = ""
+    autoload: str = ""
 
 
 def read_dependencies(files: Mapping[str, bytes]) -> Found | None:
@@ -113,29 +120,35 @@ def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
 
 def _parse(file: str, number: int, line: str) -> _Parsed:
     if len(line) > _MAX_LINE:
-        raise _refused("dependencies.bad_line", file, number, line)
+        raise refused_line("dependencies.bad_line", file, number, line)
     hashes = tuple(f"--hash={found}" for found in _HASH.findall(" " + line))
     bare = _HASH.sub("", " " + line).strip()
     if bare.startswith("-") or re.search(r"\s-", bare):
-        raise _refused("dependencies.not_allowed", file, number, line)
+        raise refused_line("dependencies.not_allowed", file, number, line)
     if len(bare) > _MAX_REQUIREMENT or _VARIABLE.search(bare):
-        raise _refused("dependencies.bad_line", file, number, line)
+        raise refused_line("dependencies.bad_line", file, number, line)
     try:
         requirement = Requirement(bare)
     except (InvalidRequirement, RecursionError):
         # Markers may contain almost anything; a place is only looked for before them.
         place = _PLACE.search(bare.split(";")[0].strip())
         code = "dependencies.not_allowed" if place else "dependencies.bad_line"
-        raise _refused(code, file, number, line) from None
+        raise refused_line(code, file, number, line) from None
     if requirement.url is not None or _ARCHIVE.search(requirement.name):
-        raise _refused("dependencies.not_allowed", file, number, line)
+        raise refused_line("dependencies.not_allowed", file, number, line)
     return number, requirement, hashes
 
 
-def _refused(code: str, file: str, number: int, text: str) -> SubmissionRejected:
+def refused_line(code: str, file: str, number: int, text: str, **more: str) -> SubmissionRejected:
+    """Return the refusal of one line of a file; ``text`` is shown without credentials and control characters."""
+    return SubmissionRejected(code, file=file, line=number, text=printable(text), **more)
+
+
+def printable(text: str) -> str:
+    """Return submitted text that may stand in a message: short, printable, without credentials of an address."""
     masked = _CREDENTIALS.sub("//***@", text)
-    printable = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in masked)
-    return SubmissionRejected(code, file=file, line=number, text=printable[:_MAX_SHOWN])
+    shown = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in masked)
+    return shown[:_MAX_SHOWN]
 
 
 def read_toml(file: str, content: bytes, *, code: str) -> dict[str, Any]:
@@ -159,14 +172,16 @@ def _project_dependencies(content: bytes) -> list[_Parsed] | None:
     project = document.get("project")
     tool = document.get("tool")
     if project is None and isinstance(tool, dict) and isinstance(tool.get("poetry"), dict):
-        raise _refused("dependencies.not_allowed", PYPROJECT, _line_of(lines, "[tool.poetry", 1), "[tool.poetry]")
+        raise refused_line("dependencies.not_allowed", PYPROJECT, _line_of(lines, "[tool.poetry", 1), "[tool.poetry]")
     if project is None:
         return None
     if not isinstance(project, dict):
         raise SubmissionRejected("dependencies.bad_file", file=PYPROJECT, problem="project is no table")
     dynamic = project.get("dynamic", [])
     if isinstance(dynamic, list) and "dependencies" in dynamic:
-        raise _refused("dependencies.not_allowed", PYPROJECT, _line_of(lines, "dynamic", 1), "dynamic = [dependencies]")
+        raise refused_line(
+            "dependencies.not_allowed", PYPROJECT, _line_of(lines, "dynamic", 1), "dynamic = [dependencies]"
+        )
     listed = project.get("dependencies", [])
     if not isinstance(listed, list) or not all(isinstance(item, str) for item in listed):
         raise SubmissionRejected("dependencies.bad_file", file=PYPROJECT, problem="dependencies is no list of strings")

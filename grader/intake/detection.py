@@ -2,25 +2,43 @@
 
 import re
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from grader.errors import SubmissionRejected
-from grader.intake import python_apps
+from grader.intake import node_packages, node_start, php_packages, php_start, python_apps
 from grader.intake.dependencies import PYPROJECT, REQUIREMENTS, Found, read_dependencies, read_toml
-from grader.intake.limits import MAX_CONFIG_BYTES, MAX_KEPT_SOURCES, MAX_SOURCE_BYTES
+from grader.intake.json_files import read_json
+from grader.intake.limits import MAX_CONFIG_BYTES, MAX_KEPT_SOURCES, MAX_LOCK_BYTES, MAX_SOURCE_BYTES
 
 CONFIG = "grader.toml"
 CONFIG_KEYS = ("runtime", "start")
 
 RUNTIME_FILES: Mapping[str, tuple[str, ...]] = {
     "python": (REQUIREMENTS, PYPROJECT),
-    "node": ("package.json",),
-    "php": ("composer.json", "index.php"),
+    "node": (node_packages.PACKAGE,),
+    "php": (php_packages.COMPOSER, *php_start.FRONT_CONTROLLERS),
 }
 """The files by which a runtime is known, in the order in which runtimes are looked for."""
 
+_READ: Mapping[str, int] = {
+    CONFIG: MAX_CONFIG_BYTES,
+    REQUIREMENTS: MAX_CONFIG_BYTES,
+    PYPROJECT: MAX_CONFIG_BYTES,
+    node_packages.PACKAGE: MAX_CONFIG_BYTES,
+    node_packages.LOCK: MAX_LOCK_BYTES,
+    php_packages.COMPOSER: MAX_CONFIG_BYTES,
+    php_packages.LOCK: MAX_LOCK_BYTES,
+}
+"""The files of the top folder that are read, and up to which size in bytes."""
+
+_EXAMPLES = {
+    "python": '["python", "-m", "uvicorn", "main:app", "--host", "0.0.0.0", "--port", "$PORT"]',
+    "node": '["node", "server.js"]',
+    "php": '["php", "-S", "0.0.0.0:$PORT", "-t", "public", "public/index.php"]',
+}
+_ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=.*", re.DOTALL)
 _SKIPPED_FOLDERS = frozenset({"tests", "test", "docs", "examples", "migrations", "alembic", "site-packages"})
 _TEST_FILE = re.compile(r"(?:test_.*|.*_test|conftest)\.py")
 _SHELL_WORDS = frozenset({"&&", "||", "|", ";", "&", ">", ">>", "<"})
@@ -42,8 +60,8 @@ class Project:
 
 def is_wanted(path: str, size: int) -> bool:
     """Say whether detection may want to read this file; :func:`keeps` decides when its content is known."""
-    if "/" not in path and path in {CONFIG, *RUNTIME_FILES["python"]}:
-        return size <= MAX_CONFIG_BYTES
+    if path in _READ:
+        return size <= _READ[path]
     folders, _, name = path.rpartition("/")
     if not name.endswith(".py") or size > MAX_SOURCE_BYTES or _TEST_FILE.fullmatch(name):
         return False
@@ -66,22 +84,34 @@ def detect(files: Mapping[str, bytes], paths: frozenset[str]) -> Project:
     """Detect the project among ``paths`` (all files) with the contents of those that were kept.
 
     Raises:
-        SubmissionRejected: ``project.bad_config``, ``project.runtime_unsupported``, ``project.no_dependency_file``,
-            ``project.no_app``, ``project.syntax_error``, ``project.no_server`` and the codes ``dependencies.*``.
+        SubmissionRejected: ``project.bad_config``, ``project.no_dependency_file``, ``project.no_app``,
+            ``project.syntax_error``, ``project.no_server``, those of :mod:`grader.intake.node_start` and
+            :mod:`grader.intake.php_start`, and the codes ``dependencies.*``. A refusal of a project that could be of
+            several runtimes has the others in ``others``.
     """
     too_large = sorted(paths.intersection({CONFIG, REQUIREMENTS, PYPROJECT}) - files.keys())
     for name in too_large:
         code = "project.bad_config" if name == CONFIG else "dependencies.too_large"
         raise SubmissionRejected(code, file=name, limit=MAX_CONFIG_BYTES, key="", problem="too_large", valid="")
     config = read_toml(CONFIG, files[CONFIG], code="project.bad_config") if CONFIG in files else {}
-    wanted, start = _configured(config)
-    runtime, notes = _runtime(wanted, paths)
-    project = _RUNTIMES[runtime](files, paths, start)
+    wanted = _configured_runtime(config)
+    found = [runtime for runtime, names in RUNTIME_FILES.items() if paths.intersection(names)]
+    runtime = wanted or (found[0] if found else None)
+    start = _configured_start(config, runtime or "python")
+    if runtime is None:
+        raise _no_dependency_file([name for names in RUNTIME_FILES.values() for name in names], paths)
+    others = found[1:] if wanted is None else []
+    try:
+        project = _RUNTIMES[runtime](files, paths, start)
+    except SubmissionRejected as refusal:
+        if others:
+            raise SubmissionRejected(refusal.code, **refusal.params, others=", ".join(others)) from None
+        raise
     return Project(
         runtime=project.runtime,
         start=project.start,
         dependencies=project.dependencies,
-        notes=(*notes, *project.notes),
+        notes=(*(("several_runtimes",) if others else ()), *project.notes),
     )
 
 
@@ -89,18 +119,22 @@ def _bad_config(key: str, problem: str, valid: str) -> SubmissionRejected:
     return SubmissionRejected("project.bad_config", file=CONFIG, key=key[:100], problem=problem, valid=valid)
 
 
-def _configured(config: dict[str, Any]) -> tuple[str | None, tuple[str, ...] | None]:
-    """Return the runtime and the start command that ``grader.toml`` names."""
+def _configured_runtime(config: dict[str, Any]) -> str | None:
+    """Return the runtime that ``grader.toml`` names."""
     for key in config:
         if key not in CONFIG_KEYS:
             raise _bad_config(key, "unknown_key", ", ".join(CONFIG_KEYS))
     runtime = config.get("runtime")
-    if runtime is not None and runtime not in RUNTIME_FILES:
+    if runtime is not None and (not isinstance(runtime, str) or runtime not in RUNTIME_FILES):
         raise _bad_config("runtime", "unknown_value", ", ".join(RUNTIME_FILES))
-    start = config.get("start")
+    return runtime
+
+
+def _configured_start(config: dict[str, Any], runtime: str) -> tuple[str, ...] | None:
+    """Return the start command that ``grader.toml`` names."""
+    start, example = config.get("start"), _EXAMPLES[runtime]
     if start is None:
-        return runtime, None
-    example = '["python", "-m", "uvicorn", "main:app", "--host", "0.0.0.0", "--port", "$PORT"]'
+        return None
     if isinstance(start, str):
         try:
             start = shlex.split(start)
@@ -114,19 +148,12 @@ def _configured(config: dict[str, Any]) -> tuple[str | None, tuple[str, ...] | N
     words = tuple(word.replace("${PORT}", "$PORT") for word in start)
     if len(words) > _MAX_ARGUMENTS or not words[0] or any(len(w) > _MAX_ARGUMENT or "\0" in w for w in words):
         raise _bad_config("start", "bad_argument", example)
-    return runtime, words
+    return ("env", *words) if _ASSIGNMENT.fullmatch(words[0]) else words
 
 
-def _runtime(wanted: str | None, paths: frozenset[str]) -> tuple[str, tuple[str, ...]]:
-    found = [runtime for runtime, names in RUNTIME_FILES.items() if paths.intersection(names)]
-    runtime = wanted or (found[0] if found else None)
-    looked_for = ", ".join(name for names in RUNTIME_FILES.values() for name in names)
-    if runtime is None:
-        elsewhere = _nested({name for names in RUNTIME_FILES.values() for name in names}, paths)
-        raise SubmissionRejected("project.no_dependency_file", looked_for=looked_for, found=elsewhere)
-    if runtime not in _RUNTIMES:
-        raise SubmissionRejected("project.runtime_unsupported", runtime=runtime, supported=", ".join(_RUNTIMES))
-    return runtime, (("several_runtimes",) if len(found) > 1 and wanted is None else ())
+def _no_dependency_file(looked_for: Sequence[str], paths: frozenset[str]) -> SubmissionRejected:
+    elsewhere = _nested({name.rpartition("/")[2] for name in looked_for}, paths)
+    return SubmissionRejected("project.no_dependency_file", looked_for=", ".join(looked_for), found=elsewhere)
 
 
 def _nested(names: set[str], paths: frozenset[str]) -> str:
@@ -138,9 +165,7 @@ def _nested(names: set[str], paths: frozenset[str]) -> str:
 def _python(files: Mapping[str, bytes], paths: frozenset[str], start: tuple[str, ...] | None) -> Project:
     dependencies = read_dependencies(files)
     if dependencies is None:
-        names = RUNTIME_FILES["python"]
-        elsewhere = _nested({REQUIREMENTS}, paths)
-        raise SubmissionRejected("project.no_dependency_file", looked_for=", ".join(names), found=elsewhere)
+        raise _no_dependency_file(RUNTIME_FILES["python"], paths - {PYPROJECT})
     notes = dependencies.notes
     if start is None:
         start, more = _python_start(files, paths, dependencies)
@@ -228,6 +253,34 @@ def _no_app(sources: Mapping[str, python_apps.Source], paths: frozenset[str]) ->
     )
 
 
+def _node(files: Mapping[str, bytes], paths: frozenset[str], start: tuple[str, ...] | None) -> Project:
+    if node_packages.PACKAGE not in paths:
+        raise _no_dependency_file(RUNTIME_FILES["node"], paths)
+    content = files.get(node_packages.PACKAGE)
+    if content is None:
+        raise SubmissionRejected("dependencies.too_large", file=node_packages.PACKAGE, limit=MAX_CONFIG_BYTES)
+    package = read_json(node_packages.PACKAGE, content, limit=MAX_CONFIG_BYTES)
+    dependencies = node_packages.read_packages(package, files, paths)
+    notes = dependencies.notes
+    if start is None:
+        start, more = node_start.start_of(package, paths)
+        notes += more
+    else:
+        node_start.check_configured(start, CONFIG, package, paths)
+    return Project(runtime="node", start=start, dependencies=dependencies, notes=notes)
+
+
+def _php(files: Mapping[str, bytes], paths: frozenset[str], start: tuple[str, ...] | None) -> Project:
+    if not paths.intersection(RUNTIME_FILES["php"]):
+        raise _no_dependency_file(RUNTIME_FILES["php"], paths)
+    start = start or php_start.start_of(paths)
+    php_start.check(start, paths)
+    if php_packages.COMPOSER in paths:
+        dependencies = php_packages.read_packages(files, paths)
+    else:
+        dependencies = Found(file=php_start.front_controller(paths), lines=(), packages={})
+    return Project(runtime="php", start=start, dependencies=dependencies, notes=dependencies.notes)
+
+
 _Detector = Callable[[Mapping[str, bytes], frozenset[str], tuple[str, ...] | None], Project]
-# A runtime is supported when its detector stands here.
-_RUNTIMES: Mapping[str, _Detector] = {"python": _python}
+_RUNTIMES: Mapping[str, _Detector] = {"python": _python, "node": _node, "php": _php}

@@ -9,7 +9,7 @@ from typing import IO
 
 from grader.errors import SubmissionRejected, UsageProblem
 from grader.intake.limits import CHUNK_BYTES, MAX_DEPTH, MAX_DIRECTORIES, MAX_FILES, MAX_UNPACKED_BYTES
-from grader.intake.names import DROPPED_NAMES, shown
+from grader.intake.names import DROPPED_NAMES, VENDOR, VENDOR_MARKS, shown
 
 _TIME = (1980, 1, 1, 0, 0, 0)
 _DOS_DIRECTORY = 0x10
@@ -62,6 +62,10 @@ class _Packing:
         except UnicodeEncodeError:
             raise SubmissionRejected("archive.bad_name", name=shown(name), why="encoding") from None
         directory = entry.is_dir(follow_symlinks=False)
+        mark = self._vendor_mark(entry, parts) if directory else None
+        if mark:
+            self._archive.writestr(self._info("/".join(mark), stat.S_IFREG), b"")
+            return False
         if entry.name.casefold() in DROPPED_NAMES:
             self._archive.writestr(self._info(name + "/" if directory else name, stat.S_IFREG), b"")
             return False
@@ -76,6 +80,17 @@ class _Packing:
         if self._files > MAX_FILES or self._directories > MAX_DIRECTORIES:
             raise SubmissionRejected("archive.too_many_files", limit=MAX_FILES)
         return directory
+
+    def _vendor_mark(self, entry: os.DirEntry[str], parts: tuple[str, ...]) -> tuple[str, ...] | None:
+        """Return the file by which the jail knows Composer's folder of packages, if this is one."""
+        if entry.name != VENDOR:
+            return None
+        try:
+            with os.scandir(self._folder.joinpath(*parts, "composer")) as listing:
+                inside = {found.name for found in listing if found.is_file(follow_symlinks=False)}
+        except OSError:
+            return None  # no such folder; one that may not be read is met again on the way into it
+        return next(((*parts, "composer", name) for name in VENDOR_MARKS if name in inside), None)
 
     def _pack_file(self, parts: tuple[str, ...], name: str) -> None:
         path = self._folder.joinpath(*parts)

@@ -115,6 +115,8 @@ def examine(data: bytes, write: Write) -> dict[str, Any]:
         "dependencies": {
             "file": project.dependencies.file,
             "lines": [list(line) for line in project.dependencies.lines],
+            "lock": project.dependencies.lock,
+            "autoload": project.dependencies.autoload,
         },
         "leaks": [asdict(leak) for leak in unpacking.leaks],
     }

@@ -24,6 +24,10 @@ MAX_KEPT_SOURCES = 300
 MAX_KEPT_BYTES = 4 * MIB
 """Of sources in unusual places together: parsing dense source costs up to 2 CPU seconds a MiB."""
 MAX_REQUIREMENTS = 1_000
+MAX_LOCK_BYTES = 2 * MIB
+"""Of a lock file: a large project with all its tools has a quarter of this."""
+MAX_LOCKED_PACKAGES = 2_000
+MAX_JSON_DEPTH = 64
 MAX_LEAKS = 100
 MAX_LEAKS_PER_FILE = 20
 MAX_DROPPED_SHOWN = 1_000

@@ -26,6 +26,10 @@ DROPPED_NAMES = frozenset(
 )
 """Names, casefolded, that are left out wherever they stand: version control, installed packages, caches, editors."""
 
+VENDOR = "vendor"
+VENDOR_MARKS = ("installed.json", "autoload_real.php")
+"""Composer's folder of installed packages has one of these in its ``composer`` folder; other vendor folders stay."""
+
 _DRIVE = re.compile(r"[A-Za-z]:")
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?", re.IGNORECASE)
 # They reorder or break what a reviewer sees.
@@ -136,10 +140,16 @@ def _climbs(part: str) -> bool:
     return False
 
 
-def dropped_at(components: tuple[str, ...]) -> int | None:
-    """Return the index of the component by which the path is dropped by rule, or None."""
+def vendor_of(components: tuple[str, ...]) -> tuple[str, ...] | None:
+    """Return Composer's folder of installed packages if this path is one that only such a folder has."""
+    is_mark = components[-3:-1] == (VENDOR, "composer") and components[-1] in VENDOR_MARKS
+    return components[:-2] if is_mark else None
+
+
+def dropped_at(components: tuple[str, ...], vendors: frozenset[tuple[str, ...]] = frozenset()) -> int | None:
+    """Return the index of the component by which the path is dropped by rule, or None; ``vendors`` are dropped too."""
     for index, component in enumerate(components):
-        if component.casefold() in DROPPED_NAMES:
+        if component.casefold() in DROPPED_NAMES or (component == VENDOR and components[: index + 1] in vendors):
             return index
     return None
 

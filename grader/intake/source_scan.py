@@ -16,8 +16,10 @@ from grader.intake.limits import MAX_LEAKS_PER_FILE, MAX_SCANNED_BYTES
 
 LOCK_FILES = frozenset(
     {
+        "bun.lock",
         "cargo.lock",
         "composer.lock",
+        "npm-shrinkwrap.json",
         "package-lock.json",
         "pdm.lock",
         "pipfile.lock",
@@ -249,11 +251,12 @@ _RULES = (
     ),
     _Rule(
         kind="password_in_url",
+        # PHP writes JSON with a backslash before each slash.
         pattern=re.compile(
-            rb"://(?P<user>[^\s:/@'\"`<>\\]{0,100}):(?P<password>[^\s@'\"`/<>\\]{1,200})"
+            rb":(?:\\?/){2}(?P<user>[^\s:/@'\"`<>\\]{0,100}):(?P<password>[^\s@'\"`/<>\\]{1,200})"
             rb"@(?P<host>[A-Za-z0-9._-]{1,200}|\[[0-9a-fA-F:.]{2,45}\])",
         ),
-        hints=(b"://",),
+        hints=(b"://", b":\\/\\/"),
         proof=_password_in_url,
     ),
 )

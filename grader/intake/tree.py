@@ -43,8 +43,10 @@ def plan(entries: Iterable[Entry]) -> Tree:
             ``archive.duplicate_name``, ``archive.too_many_files``, ``archive.empty`` (nothing is left).
     """
     draft = _Draft()
-    for entry in entries:
-        _take(draft, entry)
+    named = [(entry, *_name(entry)) for entry in entries]
+    vendors = frozenset(vendor for _, name, _ in named if (vendor := names.vendor_of(names.split(name)[0])))
+    for entry, name, guessed in named:
+        _take(draft, entry, name, guessed=guessed, vendors=vendors)
     for path in draft.spelled.values():
         names.check_portable(path)
     if not draft.files:
@@ -65,14 +67,13 @@ def plan(entries: Iterable[Entry]) -> Tree:
     )
 
 
-def _take(draft: _Draft, entry: Entry) -> None:
-    name, guessed = names.decode(
-        entry.raw_name,
-        utf8_flag=bool(entry.flags & FLAG_UTF8),
-        unicode_path=entry.unicode_path,
-    )
+def _name(entry: Entry) -> tuple[str, bool]:
+    return names.decode(entry.raw_name, utf8_flag=bool(entry.flags & FLAG_UTF8), unicode_path=entry.unicode_path)
+
+
+def _take(draft: _Draft, entry: Entry, name: str, *, guessed: bool, vendors: frozenset[Path]) -> None:
     path, directory = names.split(name)
-    at = names.dropped_at(path)
+    at = names.dropped_at(path, vendors)
     if at is not None:
         draft.dropped.setdefault("/".join(path[: at + 1]), path[at].casefold())
         return

@@ -128,6 +128,11 @@ class Check(Frozen):
         return "-S" in self.id
 
     @property
+    def about_people(self) -> bool:
+        """Whether the engine judges it by looking for people in what the app says; it needs no scenario."""
+        return self.specific and self.family == "privacy"
+
+    @property
     def group(self) -> Group:
         """The line of ``[weights]`` that its points count in."""
         if self.specific:

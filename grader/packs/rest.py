@@ -22,6 +22,7 @@ Token: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-
 
 PARAMETER = re.compile(r"\{([^{}]*)\}")
 MAX_LIMIT = 1_000_000
+_OK, _FIRST_ERROR = 200, 400
 
 
 class Table(Frozen):
@@ -50,6 +51,13 @@ class Missing(Frozen):
 
     status: int = Field(default=404, ge=200, le=599)
     body: Mapping[str, Any] | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> "Missing":
+        if self.status < _FIRST_ERROR and (self.status != _OK or self.body is None):
+            message = "status is 400 to 599, or 200 with a body"
+            raise ValueError(message)
+        return self
 
 
 class OneRoute(_Route):
@@ -132,6 +140,55 @@ class RestDescription(Frozen):
     routes: Mapping[Name, Annotated[Route, Field(discriminator="kind")]] = Field(min_length=1)
 
 
+class RowMisfit(ValueError):
+    """Rows that an agency cannot hold; ``where`` is ``table`` or ``table.column``."""
+
+    def __init__(self, where: str, problem: str) -> None:
+        super().__init__(f"{where}: {problem}")
+        self.where, self.problem = where, problem
+
+
+def as_text(value: Any) -> str:
+    """A value of a row as a path, a parameter or a CSV has it; None is the empty text."""
+    if value is None:
+        return ""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def refuse_unfit_row(description: RestDescription, table: str, values: Any) -> None:
+    """Raise RowMisfit unless ``values`` are column -> value of this table, and can be sent by all of its routes."""
+    if table not in description.tables:
+        raise RowMisfit(table, f"there is no table {table}; there are: {', '.join(description.tables)}")
+    columns = description.tables[table].columns
+    if not isinstance(values, Mapping):
+        raise RowMisfit(table, "a row maps column to value")
+    sent = [one for one in description.routes.values() if isinstance(one, ListRoute) and one.table == table]
+    for column, value in values.items():
+        if column not in columns:
+            raise RowMisfit(f"{table}.{column}", f"{table} has no column {column}; it has {', '.join(columns)}")
+        for route in sent:
+            if route.format == "csv" and not _encodable(as_text(value), route.encoding):
+                raise RowMisfit(f"{table}.{column}", f"{value!r} cannot be written in {route.encoding}")
+
+
+def refuse_equal_keys(description: RestDescription, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Raise RowMisfit when two rows have the same key."""
+    key = description.tables[table].key
+    seen: set[str] = set()
+    for value in (as_text(row.get(key)) for row in rows if key):
+        if value in seen:
+            raise RowMisfit(f"{table}.{key}", f"two rows have the {key} {value!r}")
+        seen.add(value)
+
+
+def _encodable(text: str, encoding: str) -> bool:
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 class _Outline(Frozen):
     """The description before its routes are read by their kind, so that a misspelt key is compared with its kind's."""
 
@@ -179,30 +236,31 @@ def _refuse_inconsistent(description: RestDescription, file: str) -> None:
 
 
 def _refuse_route(route: Route, table: Table, file: str, where: str) -> None:
-    columns = table.columns
     parameters = PARAMETER.findall(route.path)
-    if isinstance(route, OneRoute):
-        if len(parameters) != 1:
-            fix = "Write one parameter in braces, as in /v1/persons/{cid}."
-            raise _wrong(file, f"{where}.path", f"{route.path} has {len(parameters)} parameters", fix)
-        _refuse_unknown(route.sought, columns, file, f"{where}.column" if route.column else f"{where}.path")
-    elif parameters:
-        fix = 'Use kind = "one" for a path with a parameter.'
-        raise _wrong(file, f"{where}.path", f"a route of the kind {route.kind} takes no parameter in its path", fix)
-    if isinstance(route, BatchRoute):
-        if not (route.column or table.key):
-            fix = "Write column, or give the table a key."
-            raise _wrong(file, f"{where}.column", "the column that is looked up is not named", fix)
-        _refuse_unknown(route.column or table.key, columns, file, f"{where}.column")
-    if isinstance(route, ListRoute):
-        for parameter, chosen in route.filters.items():
-            _refuse_unknown(chosen.column, columns, file, f"{where}.filters.{parameter}")
-        if route.reads_body and route.method == "GET":
-            raise _wrong(file, f"{where}.input", "a GET has no body", 'Write method = "POST", or input = "query".')
-        if route.format == "csv" and (route.wrap or route.paging.style != "none"):
-            raise _wrong(file, f"{where}.format", "a CSV has neither wrap nor paging", "Remove wrap and paging.")
-        if route.format == "json" and (route.encoding != "utf-8" or route.charset):
-            raise _wrong(file, f"{where}.encoding", "JSON is always UTF-8", 'Write format = "csv", or remove it.')
+    if len(parameters) != (1 if isinstance(route, OneRoute) else 0):
+        fix = 'Only kind = "one" has a parameter in its path, and it has one, as in /v1/persons/{cid}.'
+        raise _wrong(file, f"{where}.path", f"{route.path} has {len(parameters)} parameters", fix)
+    match route:
+        case OneRoute():
+            _refuse_unknown(route.sought, table.columns, file, f"{where}.column" if route.column else f"{where}.path")
+        case BatchRoute():
+            if not (route.column or table.key):
+                fix = "Write column, or give the table a key."
+                raise _wrong(file, f"{where}.column", "the column that is looked up is not named", fix)
+            _refuse_unknown(route.column or table.key, table.columns, file, f"{where}.column")
+        case ListRoute():
+            for parameter, chosen in route.filters.items():
+                _refuse_unknown(chosen.column, table.columns, file, f"{where}.filters.{parameter}")
+            _refuse_list(route, file, where)
+
+
+def _refuse_list(route: ListRoute, file: str, where: str) -> None:
+    if route.reads_body and route.method == "GET":
+        raise _wrong(file, f"{where}.input", "a GET has no body", 'Write method = "POST", or input = "query".')
+    if route.format == "csv" and (route.wrap or route.paging.style != "none"):
+        raise _wrong(file, f"{where}.format", "a CSV has neither wrap nor paging", "Remove wrap and paging.")
+    if route.format == "json" and (route.encoding != "utf-8" or route.charset):
+        raise _wrong(file, f"{where}.encoding", "JSON is always UTF-8", 'Write format = "csv", or remove it.')
 
 
 def _refuse_unknown(name: str, known: Iterable[str], file: str, where: str) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from grader.errors import PackInvalid
 from grader.packs.model import Pack
-from grader.packs.world import World, cid_check_digit
+from grader.packs.world import Person, World, cid_check_digit
 
 WORLD_FILE = "world.py"
 SYNTHETIC_DIGITS = frozenset({"97", "98", "99"})
@@ -22,6 +22,12 @@ SYNTHETIC_DIGITS = frozenset({"97", "98", "99"})
 _CID = re.compile(r"[0-9]{13}")
 _RUN = re.compile(r"(?<![0-9])[0-9]{13}(?![0-9])")
 _ARABIC = str.maketrans("๐๑๒๓๔๕๖๗๘๙", "0123456789")
+_IDENTIFIER = re.compile(r"[0-9]{7,15}")
+_DAY = r"(?:0[0-9]|1[0-2])(?:[0-2][0-9]|3[01])"
+_ORDINARY = re.compile(
+    rf"(?:19|20|24|25)[0-9]{{2}}{_DAY}|(?:20|25)[0-9]{{2}}{_DAY}[0-9]{{4}}(?:[0-9]{{2}})?|97[0-9]{{6}}"
+)
+"""Dates and times as agencies write them (CE or BE, unknown parts as 00), and area codes of 8 digits."""
 _serial = count(1)
 
 
@@ -113,13 +119,7 @@ def _refuse_inconsistent(pack: Pack, world: World) -> None:
         "pack.world_operation", "examples", "operation", world.examples, [one.operation_id for one in pack.operations]
     )
     for person in world.people:
-        if not is_synthetic(person.cid):
-            raise _invalid(
-                "pack.world_person",
-                where="people",
-                problem="a person's citizen number is not 13 digits with 97, 98 or 99 as digits 2-3",
-                fix="Make every person with grader.packs.world.synthetic_cid.",
-            )
+        _refuse_unfair(person)
     for quota in world.empty_quotas():
         raise _invalid(
             "pack.quota_empty",
@@ -127,6 +127,32 @@ def _refuse_inconsistent(pack: Pack, world: World) -> None:
             problem=f"seed {world.seed}: {quota.name} has {quota.count}, needs {quota.minimum}",
             fix="Let world.py make these cases on purpose instead of by chance.",
         )
+
+
+def _refuse_unfair(person: Person) -> None:
+    """People are looked for in all that an app says: what could stand there by chance would accuse the innocent."""
+    if not is_synthetic(person.cid):
+        raise _invalid(
+            "pack.world_person",
+            where="people",
+            problem="a person's citizen number is not 13 digits with 97, 98 or 99 as digits 2-3",
+            fix="Make every person with grader.packs.world.synthetic_cid.",
+        )
+    if person.name and len(person.name.split()) < 2:  # noqa: PLR2004 - a given name and a family name
+        raise _invalid(
+            "pack.world_person",
+            where="people.name",
+            problem="a person's name is a single word, which may be a word of the language",
+            fix="Give the person a full name, or none at all.",
+        )
+    for identifier in person.identifiers:
+        if not _IDENTIFIER.fullmatch(identifier) or _ORDINARY.fullmatch(identifier):
+            raise _invalid(
+                "pack.world_person",
+                where="people.identifiers",
+                problem=f"the identifier {identifier[:20]!r} is not 7 to 15 digits, or reads as a date or an area code",
+                fix="Give PIDs and HNs at least 7 digits that no date and no area code of the province has.",
+            )
 
 
 def _refuse_unknown(code: str, where: str, kind: str, named: Mapping[str, Any], known: list[str]) -> None:

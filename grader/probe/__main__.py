@@ -106,10 +106,17 @@ class Control:
         world = build_world(pack, command.seed)
         routes = Routes((one.operation_id, one.method, one.path) for one in pack.operations)
         agencies = {
-            name: open_agency(name, engine=access.engine, dsn=access.dsn, app_role=access.app_role)
+            name: open_agency(
+                name,
+                engine=access.engine,
+                dsn=access.dsn,
+                app_role=access.app_role,
+                control=access.control,
+                token=access.token,
+            )
             for name, access in command.agencies.items()
         }
-        guard = Guard(command.app, routes=routes)
+        guard = Guard(command.app, routes=routes, people=world.people)
         guard.start()
         self._session = Session(
             pack=pack,
@@ -174,7 +181,11 @@ class Control:
         FAMILIES[command.command](replace(session, only=command.only), self._emit)
         records = session.guard.exchanges
         asked = dict(sorted(session.guard.counts.items()))
-        return {"exchanges": asked, "code": records[-1].violation if records else ""}
+        return {
+            "exchanges": asked,
+            "answer_seconds": round(sum(one.elapsed_ms for one in records) / 1_000, 3),
+            "code": records[-1].violation if records else "",
+        }
 
     def _ask(self, what: Literal["restart", "alive"], **fields: Any) -> dict[str, Any]:
         """Let the host do something while a command is under way."""

@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -19,8 +19,11 @@ from urllib.parse import urlsplit
 import h11
 
 from grader.errors import InfrastructureFault
+from grader.packs.world import Person
+from grader.people import People
 from grader.probe.guard_caller import CODE_HEADER, DETAIL_HEADER, ELAPSED_HEADER, VIOLATION_STATUS, Caller
 from grader.probe.guard_upstream import Limits, Question, Reply, Violation, ask
+from grader.probe.guard_watch import Watch
 from grader.probe.routes import Routes
 
 __all__ = ["CODE_HEADER", "DETAIL_HEADER", "ELAPSED_HEADER", "VIOLATION_STATUS", "Guard", "GuardRecord", "Limits"]
@@ -60,8 +63,14 @@ class GuardRecord:
 class Guard:
     """``with Guard("http://app:8080", routes=Routes([(id, METHOD, template)])) as guard: guard.base_url``."""
 
-    def __init__(self, app: str, *, routes: Routes | None = None, limits: Limits | None = None) -> None:
-        """``app`` is the only place the guard ever talks to; its name is resolved once."""
+    def __init__(
+        self, app: str, *, routes: Routes | None = None, limits: Limits | None = None, people: Iterable[Person] = ()
+    ) -> None:
+        """``app`` is the only place the guard ever talks to; its name is resolved once.
+
+        ``watch`` looks for ``people`` in every answer that is handed on, whoever asked.
+        """
+        self.watch = Watch(People(people))
         parts = urlsplit(app)
         self._host, self._port = parts.hostname or "", parts.port or 80
         self._address: tuple[str, int] | None = None
@@ -197,6 +206,9 @@ class Guard:
             asked=asked,
             at=at,
         )
+        if reply is not None:
+            # Before the tester is told: whoever has an answer knows that it was looked at, and no clock runs meanwhile.
+            self.watch.saw(question, reply, operation=record.route, elapsed_ms=record.elapsed_ms, at=at)
         with self._lock:
             self._records.append(record)
             self._asked += asked

@@ -61,13 +61,15 @@ class Question:
 class Reply:
     """A whole answer within limits; ``headers`` are without those that belong to one connection only.
 
-    ``finished`` is the reading of ``time.perf_counter`` at its last byte.
+    ``finished`` is the reading of ``time.perf_counter`` at its last byte. ``reason`` is the text beside the status; the
+    tester is not told.
     """
 
     status: int
     headers: Headers
     body: bytes
     finished: float
+    reason: bytes = b""
 
 
 class Violation(Exception):
@@ -143,7 +145,7 @@ class _Conversation:
         if not self._has_no_body:
             kept = [(name, value) for name, value in kept if name.lower() != b"content-length"]
             kept.append((b"Content-Length", b"%d" % len(body)))
-        return Reply(status=head.status_code, headers=kept, body=body, finished=finished)
+        return Reply(status=head.status_code, headers=kept, body=body, finished=finished, reason=bytes(head.reason))
 
     def broken(self, detail: str) -> Violation:
         """A connection that ended or went wrong: before the first byte that is no answer, later a broken one."""

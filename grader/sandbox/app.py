@@ -15,7 +15,7 @@ from grader.sandbox.driver import AppExit, AppImage, LogLine
 from grader.sandbox.engine import GuardedClient, engine_call
 
 READY_SLICE_SECONDS = 2.0
-LOG_LINES = 4_000
+LOG_LINES = 50_000
 NOTICE_SECONDS = 1.0
 RESTART_SECONDS = 2
 """How long an app may take to stop when a scenario restarts it; whether it stops in time is judged elsewhere (U5)."""

@@ -8,13 +8,16 @@ import pytest
 from grader.errors import BuildFailed, InfrastructureFault, PackInvalid, StartFailed, UsageProblem
 from grader.evidence import CheckEvidence, Exchange, Finding, Request, Response
 from grader.grading import grade
-from grader.packs import Pack, Person, load_pack
+from grader.packs import Check, Pack, Person, Text, load_pack
+from grader.people import People, find_people
 from grader.sandbox.fake import FakeDriver, Play
 from grader.verdict import Verdict
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
 PROJECT = FIXTURES / "apps" / "knock"
-PERSON = Person(cid="1970100000011", name="สมหญิง ทดสอบ")
+PERSON = Person(cid="1970100000011", name="สมหญิง ทดสอบ", identifiers=("204700331",))
+OWN = "M-S3"
+"""A check of the exercise about people."""
 
 
 @pytest.fixture(scope="module")
@@ -168,6 +171,98 @@ def test_a_person_in_the_log_fails_u3(pack: Pack) -> None:
     found = next(one for one in verdict.checks if one.id == "U3")
     assert found.outcome == "fail"
     assert PERSON.cid not in str(found.findings)
+
+
+@pytest.fixture(scope="module")
+def own(pack: Pack) -> Pack:
+    """The same exercise with a check of the family privacy."""
+    check = Check(id=OWN, family="privacy", points=0, title=Text(th="ไม่มีใคร", en="Nobody"))
+    return pack.model_copy(update={"checks": {OWN: check, **pack.checks}})
+
+
+def seen_by_privacy(pack: Pack, found: CheckEvidence) -> dict[str, list[CheckEvidence]]:
+    """What the probe finds when everything is right but for the privacy family's word on the own check."""
+    return {**passing(pack), "privacy": [found]}
+
+
+NOBODY = CheckEvidence(check=OWN, outcome="pass")
+
+
+def test_a_person_seen_once_was_seen(own: Pack) -> None:
+    """A clean repeat clears no proof: a number of this world cannot appear by luck."""
+    leak = failing(OWN, "privacy.person_shown")
+    verdict, _ = run(own, Play(results=seen_by_privacy(own, leak)), Play(results=seen_by_privacy(own, NOBODY)))
+    found = next(one for one in verdict.checks if one.id == OWN)
+    assert (found.outcome, found.intermittent) == ("fail", ())
+    assert [finding.code for finding in found.findings] == ["privacy.person_shown"]
+
+
+def test_a_person_seen_both_times_is_one_finding(own: Pack) -> None:
+    """The repeat shows it again, and nothing is listed twice."""
+    verdict, _ = run(own, Play(results=seen_by_privacy(own, failing(OWN, "privacy.person_shown"))))
+    found = next(one for one in verdict.checks if one.id == OWN)
+    assert (len(found.findings), found.intermittent) == (1, ())
+
+
+def test_proof_leaves_other_findings_to_the_repeat(own: Pack) -> None:
+    """A check that has scenarios too: what they saw once is intermittent, the person counts."""
+    leak = failing(OWN, "privacy.person_shown")
+    results = {**passing(own), "privacy": [leak], "scenarios": [failing(OWN), *passing(own)["scenarios"]]}
+    verdict, driver = run(own, Play(results=results), Play(results=seen_by_privacy(own, NOBODY)))
+    found = next(one for one in verdict.checks if one.id == OWN)
+    assert [finding.code for finding in found.findings] == ["privacy.person_shown"]
+    assert [finding.code for finding in found.intermittent] == ["response.status"]
+    assert [call for call in driver.calls if call.startswith("examine")][4:] == ["examine scenarios", "examine privacy"]
+
+
+@pytest.mark.parametrize(
+    ("line", "kind"), [("pid=204700331", "identifier"), ("hello สมหญิง ทดสอบ", "name"), ("๑๙๗๐๑๐๐๐๐๐๐๑๑", "cid")]
+)
+def test_a_person_in_the_log_fails_the_exercises_check_too(own: Pack, line: str, kind: str) -> None:
+    """The log is looked at for U3 and for each check about people, and nobody is shown."""
+    verdict, _ = run(own, Play(results=seen_by_privacy(own, NOBODY), log=["begin", line, "end"]))
+    for check in ("U3", OWN):
+        (finding,) = next(one for one in verdict.checks if one.id == check).findings
+        assert (finding.check, finding.code, finding.at) == (check, "privacy.person_in_log", kind)
+        assert finding.log is not None
+        assert find_people(list(finding.log.lines), People([PERSON])) == ()
+
+
+def test_a_silent_log_alone_passes_only_u3(own: Pack) -> None:
+    """The exercise's check asks for the answers too; when nobody looked at them it was not run."""
+    crash = Play(results=passing(own), dies_during="contract")
+    verdict, _ = run(own, crash, Play(start=StartFailed("start.exited", exit_code=1)))
+    assert (outcome(verdict, "U3"), outcome(verdict, OWN)) == ("pass", "not_run")
+
+
+def test_a_check_about_people_can_be_asked_for_alone(own: Pack) -> None:
+    """Its family runs, and the scenarios, where tests of its own may be."""
+    driver = FakeDriver(plays=[Play(results=seen_by_privacy(own, NOBODY))], people=[PERSON])
+    verdict = grade(PROJECT, own, driver, seed=1, only=frozenset({OWN}))
+    assert verdict.succeeded
+    assert [call for call in driver.calls if call.startswith("examine")] == ["examine scenarios", "examine privacy"]
+
+
+def test_evidence_of_other_checks_shows_nobody(pack: Pack) -> None:
+    """A scenario's answer, its sentence and the log beside it are shown without the people in them."""
+    check = first_scenario(pack)
+    (finding,) = failing(check, at=1.0).findings
+    assert finding.exchange is not None
+    cut = '{"name":"สมหญิง ทดสอบ","pid":204700331,"cid":"' + "x" * 2000
+    response = Response(status=200, headers={"x-note": "1-9701-00000-01-1"}, body=cut[:1993] + PERSON.cid[:7])
+    request = Request(method="GET", path="/x/1970100000011", body="สมหญิง ทดสอบ")
+    exchange = finding.exchange.model_copy(update={"path": request.path, "request": request, "response": response})
+    whole = finding.model_copy(
+        update={"exchange": exchange, "got": {"204700331": ["สมหญิง ทดสอบ"]}, "at": "data.code", "count": 3}
+    )
+    found = CheckEvidence(check=check, outcome="fail", findings=(whole,))
+    verdict, _ = run(pack, Play(results=passing(pack, but=[found]), log=["zero 1970100000011", "one 204700331", "two"]))
+    (shown,) = next(one for one in verdict.checks if one.id == check).findings
+    assert (shown.fingerprint, shown.count, shown.at) == (whole.fingerprint, 3, "data.code")
+    assert find_people([shown.model_dump_json()], People([PERSON])) == ()
+    assert shown.log is not None
+    assert len(shown.log.lines) == 3
+    assert PERSON.cid[:7] not in shown.model_dump_json()
 
 
 def test_log_lines_are_put_beside_the_exchange(pack: Pack) -> None:

@@ -191,13 +191,17 @@ def test_pyproject_without_project_table_is_no_dependency_file() -> None:
 
 @pytest.mark.parametrize(
     ("files", "runtime"),
-    [({"package.json": b"{}"}, "node"), ({"composer.json": b"{}"}, "php"), ({"index.php": b"<?php"}, "php")],
+    [
+        ({"package.json": b"{}", "server.js": b""}, "node"),
+        ({"composer.json": b"{}", "index.php": b"<?php"}, "php"),
+        ({"index.php": b"<?php"}, "php"),
+        ({"public/index.php": b"<?php"}, "php"),
+        ({"package.json": b"{}", "server.js": b"", "index.php": b"<?php"}, "node"),
+    ],
 )
-def test_other_runtimes_are_known_and_refused(files: dict[str, bytes], runtime: str) -> None:
-    """A runtime that is not offered yet is named, with those that are."""
-    error = refusal(files, None)
-    assert error.code == "project.runtime_unsupported"
-    assert (error.params["runtime"], error.params["supported"]) == (runtime, "python")
+def test_runtime_is_known_by_its_files(files: dict[str, bytes], runtime: str) -> None:
+    """Each runtime is recognised by its own files, Node before PHP."""
+    assert project(files, None).runtime == runtime
 
 
 def test_python_wins_beside_a_frontend() -> None:
@@ -247,6 +251,26 @@ def test_unreadable_configuration_is_refused(config: bytes) -> None:
 
 
 def test_configured_runtime_is_respected() -> None:
-    """A runtime named in grader.toml wins over the files."""
-    error = refusal({"main.py": FASTAPI, "grader.toml": b'runtime = "node"'})
-    assert error.code == "project.runtime_unsupported"
+    """A runtime named in grader.toml wins over the files, and the choice needs no note."""
+    files = {"main.py": FASTAPI, "package.json": b"{}", "server.js": b"", "grader.toml": b'runtime = "node"'}
+    found = project(files)
+    assert (found.runtime, found.start, found.notes) == ("node", ("node", "server.js"), ())
+
+
+def test_configured_runtime_needs_its_own_file() -> None:
+    """A runtime named in grader.toml without its dependency file is refused with the one that lies deeper."""
+    error = refusal({"main.py": FASTAPI, "api/package.json": b"{}", "grader.toml": b'runtime = "node"'})
+    assert error.code == "project.no_dependency_file"
+    assert (error.params["looked_for"], error.params["found"]) == ("package.json", "api/package.json")
+
+
+def test_refusal_names_the_other_runtimes() -> None:
+    """A refusal says which other runtime it may be: a PHP project may have a package.json for its styles."""
+    error = refusal({"package.json": b"{}", "composer.json": b"{}", "public/index.php": b"<?php"}, None)
+    assert (error.code, error.params["others"]) == ("project.no_start_file", "php")
+
+
+def test_configured_settings_are_set_by_env() -> None:
+    """A start command that begins with a variable gets the program that sets it, because there is no shell."""
+    found = project({"grader.toml": b'start = "MODE=fast python serve.py"', "serve.py": b""})
+    assert found.start == ("env", "MODE=fast", "python", "serve.py")

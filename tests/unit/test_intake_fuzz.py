@@ -1,6 +1,7 @@
 """Random and mutated input: only typed refusals escape."""
 
 import functools
+import json
 from collections.abc import Callable
 
 import pytest
@@ -8,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grader.errors import SubmissionRejected
-from grader.intake import jail
+from grader.intake import jail, php_versions
 from grader.intake.dependencies import read_dependencies
+from grader.intake.detection import detect
 from grader.intake.source_scan import scan
 from tests.fixtures.archives import PROJECT, Piece, forge, make_zip, project_pieces
 
@@ -84,3 +86,89 @@ def test_texts(content: bytes, text: str) -> None:
         for file in ("requirements.txt", "pyproject.toml"):
             outcome = family(functools.partial(read_dependencies, {file: data}))
             assert outcome in {"accepted", "dependencies"}
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=20)
+    | st.sampled_from(["^1.0", "*", "."]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+KEYS = [
+    "dependencies",
+    "optionalDependencies",
+    "devDependencies",
+    "scripts",
+    "main",
+    "workspaces",
+    "overrides",
+    "packages",
+    "lockfileVersion",
+    "require",
+    "autoload",
+    "repositories",
+    "config",
+    "minimum-stability",
+    "node_modules/a",
+    "a/b",
+    "start",
+    "psr-4",
+    "classmap",
+    "dist",
+    "version",
+    "name",
+    "link",
+]
+SHAPED = st.recursive(JSON, lambda inner: st.dictionaries(st.sampled_from(KEYS), inner, max_size=4), max_leaves=12)
+
+
+def understood(files: dict[str, bytes]) -> None:
+    """Detect a project of these files; anything but a project or a typed refusal fails the test."""
+    assert family(lambda: detect(files, frozenset(files))) in {"accepted", "project", "dependencies"}
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(document=SHAPED, lock=SHAPED, raw=st.binary(max_size=60))
+def test_json_documents(document: object, lock: object, raw: bytes) -> None:
+    """Documents whose every value may have any type, and bytes that are none, in the files of Node and PHP."""
+    text, locked = json.dumps(document).encode(), json.dumps(lock).encode()
+    for content in (text, raw, text[: len(text) // 2]):
+        understood({"package.json": content, "package-lock.json": locked, "server.js": b""})
+        understood({"composer.json": content, "composer.lock": locked, "index.php": b""})
+    understood({"package.json": b'{"dependencies": {"a": "^1"}}', "package-lock.json": raw, "server.js": b""})
+    understood({"composer.json": b'{"require": {"a/b": "^1"}}', "composer.lock": locked, "index.php": b""})
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(entry=SHAPED, shape=st.dictionaries(st.sampled_from(KEYS), SHAPED, max_size=4))
+def test_lock_entries(entry: object, shape: dict[str, object]) -> None:
+    """Locks that belong to their project, with an entry whose fields may have any type."""
+    for packages in (entry, {"version": "1.0.0", **shape}, {"version": "1.0.0", "dependencies": entry, "bin": entry}):
+        node = {"lockfileVersion": 3, "packages": {"": {"dependencies": {"a": "^1"}}, "node_modules/a": packages}}
+        lock = json.dumps(node).encode()
+        understood({"package.json": b'{"dependencies": {"a": "^1"}}', "package-lock.json": lock, "server.js": b""})
+    for package in (entry, {"name": "a/b", "version": "1.0", "type": "metapackage", "autoload": entry, **shape}):
+        lock = json.dumps({"packages": [package]}).encode()
+        understood({"composer.json": b'{"require": {"a/b": "^1"}}', "composer.lock": lock, "index.php": b""})
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(st.text(alphabet="0123456789.^~<>=|*xv -@,abrc/:", max_size=40))
+def test_versions(text: str) -> None:
+    """Anything that looks like a version range, for both kinds of packages."""
+    php_versions.satisfies((8, 2, 0, 0), text)
+    understood({"package.json": json.dumps({"dependencies": {"a": text}}).encode(), "server.js": b""})
+    understood({"composer.json": json.dumps({"require": {"a/b": text, "php": text}}).encode(), "index.php": b""})
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(st.text(alphabet="node -r.=/$PORT{}&'\"\\sjtx\n", max_size=40), st.text(max_size=30))
+def test_start_scripts(script: str, text: str) -> None:
+    """Anything that looks like a start command, in the script and in main."""
+    for start in (script, f"node {script}", text):
+        package = json.dumps({"scripts": {"start": start}, "main": script}).encode()
+        understood({"package.json": package, "server.js": b""})

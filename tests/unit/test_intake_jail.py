@@ -59,6 +59,47 @@ def test_folder_and_zip_have_one_digest(tmp_path: Path) -> None:
     assert receipts[2].notes == ("single_folder_unwrapped",)
 
 
+def test_node_project_becomes_a_workspace(tmp_path: Path) -> None:
+    """Runtime, start command, dependencies and the lock arrive, from inside the jail where no module can be loaded."""
+    lock = {
+        "lockfileVersion": 3,
+        "packages": {
+            "": {"dependencies": {"express": "^4"}},
+            "node_modules/express": {"version": "4.19.2", "resolved": "https://packages.example/express.tgz"},
+        },
+    }
+    files = {
+        "package.json": b'{"scripts": {"start": "node server.js"},\n "dependencies": {"express": "^4"}}',
+        "package-lock.json": json.dumps(lock).encode(),
+        "server.js": b"",
+    }
+    workspace = receive(make_folder(tmp_path / "work", files), spool=tmp_path / "out.tar")
+    assert (workspace.runtime, workspace.start) == ("node", ("node", "server.js"))
+    assert workspace.dependencies.lines == ((2, "express@^4"),)
+    assert json.loads(workspace.dependencies.lock)["packages"]["node_modules/express"] == {"version": "4.19.2"}
+
+
+def test_php_project_becomes_a_workspace(tmp_path: Path) -> None:
+    """The class loading of the project arrives, and the folder of packages does not, by either route."""
+    files = {
+        "composer.json": json.dumps(
+            {"require": {"php": "^8.1", "slim/slim": "^4.0"}, "autoload": {"psr-4": {"App\\": "src/"}}},
+        ).encode(),
+        "public/index.php": b"<?php",
+        "vendor/composer/installed.json": b"{}",
+        "vendor/slim/slim/Slim.php": b"<?php",
+    }
+    zipped = tmp_path / "project.zip"
+    zipped.write_bytes(make_zip(files))
+    for path in (zipped, make_folder(tmp_path / "work", files)):
+        workspace = receive(path, spool=tmp_path / "out.tar")
+        assert (workspace.runtime, workspace.start[-1]) == ("php", "public/index.php")
+        assert workspace.dependencies.lines == ((1, "slim/slim:^4.0"),)
+        assert json.loads(workspace.dependencies.autoload) == {"psr-4": {"App\\": ["src/"]}}
+        assert [item.path for item in workspace.receipt.dropped] == ["vendor"]
+        assert workspace.receipt.files == 2
+
+
 def test_leaks_reach_the_workspace(tmp_path: Path) -> None:
     """What the scan finds inside the jail arrives with file and line."""
     source = b"URL = 'postgresql://app:Kd93xQz@db.health.go.th/x'\n"

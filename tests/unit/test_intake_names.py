@@ -109,3 +109,22 @@ def test_thai_names_are_portable() -> None:
     assert names.folded("ผู้ป่วย") == "ผู้ป่วย"
     assert names.shown("ผู้ป่วย.py") == "ผู้ป่วย.py"
     assert len(names.shown("ก" * 500)) <= 121
+
+
+def test_installed_packages_of_php_are_dropped() -> None:
+    """Composer's folder of packages is left out as a whole and listed; the installed layer has its own."""
+    extra = {
+        "vendor/autoload.php": b"<?php",
+        "vendor/composer/installed.json": b"{}",
+        "vendor/slim/slim/composer.json": b"{}",
+    }
+    receipt, files = accepted(make_zip({**PROJECT, **extra}))
+    assert receipt["dropped"] == [{"path": "vendor", "rule": "vendor"}]
+    assert files == sorted(PROJECT)
+
+
+def test_other_vendor_folders_stay() -> None:
+    """A folder named vendor with files of a page is the trainee's own."""
+    receipt, files = accepted(make_zip({**PROJECT, "static/vendor/chart.js": b"x", "vendor/own.php": b"<?php"}))
+    assert receipt["dropped"] == []
+    assert {"static/vendor/chart.js", "vendor/own.php"} <= set(files)

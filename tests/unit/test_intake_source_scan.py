@@ -54,6 +54,9 @@ LEAKS = {
     "stripe": (f"sk_live_{letters(24)}", "stripe_key"),
     "web token": (web_token({"sub": "u-77", "exp": 1}), "json_web_token"),
     "password in url": ('URL = "postgresql://app:Kd93-xQz@db.health.go.th:5432/x"', "password_in_url"),
+    "password in escaped url": (r'"url": "mysql:\/\/app:Kd93-xQz@db.health.go.th\/x"', "password_in_url"),
+    "password in javascript": ("const pool = createPool(`mysql://app:Kd93-xQz@db.health.go.th/x`);", "password_in_url"),
+    "big integer": (f"const cid = {CITIZEN}n;", "citizen_number"),
     "password and private address": ("mysql://root:s3rv3r!77@10.1.2.3/x", "password_in_url"),
 }
 
@@ -98,6 +101,8 @@ HARMLESS = {
     "changeme": "postgresql://app:changeme@db.health.go.th/x",
     "angle brackets": "postgresql://app:<password>@db.health.go.th/x",
     "shell variable": "postgresql://app:${DB_PASSWORD}@db.health.go.th/x",
+    "template string": "`mysql://${user}:${password}@${host}/x`",
+    "escaped example": r"mysql:\/\/app:Kd93xQz@db.example.com\/x",
     "f-string": 'f"postgresql://{user}:{password}@{host}/x"',
     "user as password": "postgresql://app:app@db.health.go.th/x",
     "address without password": "https://db.health.go.th:8443/x@y",
@@ -111,7 +116,31 @@ def test_sample_or_placeholder_is_no_leak(text: str) -> None:
     assert scan("app/x.py", f"import os\n{text}\n".encode()) == []
 
 
-@pytest.mark.parametrize("path", ["poetry.lock", "web/package-lock.json", "uv.lock"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "a.js",
+        "a.mjs",
+        "a.cjs",
+        "a.ts",
+        "a.tsx",
+        "a.vue",
+        "a.php",
+        "a.json",
+        ".env",
+        ".env.example",
+        ".npmrc",
+        "Dockerfile",
+    ],
+)
+def test_every_kind_of_text_is_looked_at(path: str) -> None:
+    """No ending hides a secret: what a file is called does not decide whether it is read."""
+    assert [leak.kind for leak in scan(f"src/{path}", f"x = {CITIZEN}\n".encode())] == ["citizen_number"]
+
+
+@pytest.mark.parametrize(
+    "path", ["poetry.lock", "web/package-lock.json", "uv.lock", "composer.lock", "yarn.lock", "npm-shrinkwrap.json"]
+)
 def test_lock_files_are_not_scanned(path: str) -> None:
     """Files of hashes have long numbers that mean nothing."""
     assert scan(path, CITIZEN.encode()) == []

@@ -7,6 +7,7 @@ import pytest
 
 from grader.packs.lint import LOADING, RULES, lint, sentences
 from grader.packs.lint.texts import count_words
+from grader.packs.world import synthetic_cid
 from tests.fixtures.pack_builder import PackBuilder, build_pack
 
 Breaking = Callable[[PackBuilder], object]
@@ -14,9 +15,19 @@ Breaking = Callable[[PackBuilder], object]
 REBUILD = "PK050"
 """Starts a process; left out where another rule is looked at."""
 FAST = [rule for rule in RULES if rule.id != REBUILD]
+SOMEONE, SOMEONE_ELSE = synthetic_cid(1, 1), synthetic_cid(2, 1017)
 
 LOOSE_ANSWER = """\
         "default": { description: Anything else }
+"""
+
+REST_STORE = """
+[tables.item]
+columns = ["code"]
+[routes.items]
+kind = "list"
+path = "/items"
+table = "item"
 """
 
 SCENARIO = """
@@ -51,6 +62,32 @@ def _overlay(base: str, own: str) -> Breaking:
         return pack.replace("samples/bad-s1/expected.toml", "points =", f'base = "{base}"\npoints =')
 
     return breaking
+
+
+def _with_person(pack: PackBuilder) -> PackBuilder:
+    pack.replace("world.py", "import Quota", "import Person, Quota")
+    return pack.replace(
+        "world.py", "oracle=oracle,", f'oracle=oracle,\n        people=[Person(cid="{SOMEONE}", name="")],'
+    )
+
+
+def _about_people(pack: PackBuilder) -> PackBuilder:
+    pack.replace("checks.toml", "mandatory = false", 'mandatory = false\nfamily = "privacy"')
+    return pack.replace("exercise.toml", "scenario = 50", "scenario = 30\nprivacy = 20")
+
+
+def test_a_check_about_people_needs_no_scenario(builder: PackBuilder) -> None:
+    """The engine judges it, so the tests that were its own may belong to another check."""
+    _about_people(_with_person(builder))
+    builder.replace("scenarios/test_items.py", '"DEMO-S2"', '"DEMO-S1"')
+    assert lint(builder.root, FAST) == []
+
+
+def _as_rest_agency(pack: PackBuilder) -> PackBuilder:
+    """The store over HTTP, with a table that lacks a column of the world's rows."""
+    pack.replace("exercise.toml", 'engine = "postgres"', 'engine = "http"')
+    pack.replace("exercise.toml", "agencies/store.sql", "agencies/store.toml")
+    return pack.write("agencies/store.toml", REST_STORE)
 
 
 def test_a_clean_pack_has_no_problem(builder: PackBuilder) -> None:
@@ -266,6 +303,26 @@ CASES: list[tuple[str, str, str, Breaking]] = [
         ),
     ),
     ("PK055", "world.py", "seed 1", lambda pack: pack.replace("world.py", "seed=seed", "seed=0")),
+    ("PK056", "world.py", "seed 1, tables.store.item.name", _as_rest_agency),
+    ("PK057", "world.py", "seed 1, people", _about_people),
+    (
+        "PK058",
+        "world.py",
+        "seed 1, store.item.name",
+        lambda pack: _about_people(_with_person(pack)).replace("world.py", '"name": f"', f'"name": f"{SOMEONE_ELSE} '),
+    ),
+    (
+        "PK059",
+        "world.py",
+        "seed 1, examples.listItems",
+        lambda pack: _with_person(pack).replace("world.py", '{"limit": 5}', f'{{"limit": 5, "of": "{SOMEONE}"}}'),
+    ),
+    (
+        "PK059",
+        "contract.yaml",
+        "seed 1",
+        lambda pack: _with_person(pack).replace("contract.yaml", "The equipment book", f"Of {SOMEONE}"),
+    ),
 ]
 
 

@@ -138,9 +138,9 @@ ERRORS: list[tuple[str, str, str, Breaking]] = [
         lambda pack: pack.replace("exercise.toml", "schema = 1", "schema = 2"),
     ),
     (
-        "pack.wrong_value",
+        "pack.missing_key",
         "exercise.toml",
-        "agencies.store",
+        "agencies.store.schema",
         lambda pack: pack.replace("exercise.toml", 'schema = "agencies/store.sql"', ""),
     ),
     (

@@ -15,6 +15,7 @@ from tests.fixtures.pack_builder import PackBuilder, build_pack
 
 Breaking = Callable[[PackBuilder], object]
 
+CID = synthetic_cid(1, 5)
 BANGKOK_12 = "1" + "10" + 9 * "0"
 """Made here, so that no number of a real province stands in a file."""
 BANGKOK = BANGKOK_12 + str(cid_check_digit(BANGKOK_12))
@@ -60,6 +61,21 @@ def test_a_world_may_have_a_neighbour(builder: PackBuilder) -> None:
     assert build_world(builder.load(), 1).env == {"COUNT": "40"}
 
 
+def person(arguments: str) -> Breaking:
+    """Put one person into the world."""
+    people = f"        oracle=oracle,\n        people=[Person({arguments})],"
+    return lambda pack: pack.replace("world.py", "        oracle=oracle,", people).replace(
+        "world.py", "import Quota", "import Person, Quota"
+    )
+
+
+def test_a_person_may_have_other_numbers_and_no_name(builder: PackBuilder) -> None:
+    """PIDs and HNs of 7 to 15 digits, a number written wrongly, and a full name or none."""
+    person(f'cid="{CID}", name="", identifiers=("0001234", "197010000001", "204700331000001")')(builder)
+    (someone,) = build_world(builder.load(), 1).people
+    assert len(someone.identifiers) == 3
+
+
 FAULTS: list[tuple[str, str, Breaking]] = [
     ("pack.world_raises", "line 2", lambda pack: pack.write("world.py", "x = 1\nraise KeyError(x)\n")),
     ("pack.world_raises", "line 1", lambda pack: pack.write("world.py", "def build(seed:\n")),
@@ -73,12 +89,11 @@ FAULTS: list[tuple[str, str, Breaking]] = [
     ("pack.world_agency", "tables.stor", lambda pack: pack.replace("world.py", '{"store":', '{"stor":')),
     ("pack.world_operation", "examples.getItm", lambda pack: pack.replace("world.py", '"getItem":', '"getItm":')),
     ("pack.quota_empty", "leading_zero", lambda pack: pack.replace("world.py", "minimum=3", "minimum=300")),
-    (
-        "pack.world_person",
-        "people",
-        lambda pack: pack.replace(
-            "world.py", "        oracle=oracle,", '        oracle=oracle,\n        people=[Person(cid="1", name="ก")],'
-        ).replace("world.py", "import Quota", "import Person, Quota"),
+    ("pack.world_person", "people", person('cid="1", name=""')),
+    ("pack.world_person", "people.name", person(f'cid="{CID}", name="ดาว"')),
+    *(
+        ("pack.world_person", "people.identifiers", person(f'cid="{CID}", name="", identifiers=("{number}",)'))
+        for number in ("000123", "HN1234567", "1234567890123456", "๑๒๓๔๕๖๗", "19970101", "25400000", "97010203")
     ),
 ]
 

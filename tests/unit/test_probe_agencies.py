@@ -46,7 +46,7 @@ def keeps_the_contract(agency: AgencyHandle) -> None:
         agency.insert("area", {"code": "970101", "name": "twice"})
     with pytest.raises(PackInvalid):
         agency.fetch("SELECT what FROM place")
-    agency.reset_statements()
+    agency.forget()
     assert agency.statements() == 0
     agency.close()
     assert agency.fetch("SELECT count(*) AS n FROM place") == [{"n": 3}]
@@ -71,7 +71,7 @@ def test_only_reads_of_the_agencys_tables_are_counted() -> None:
     for _ in range(3):
         agency.app_query("SELECT * FROM place WHERE id = ?", ["00712"])
     assert agency.statements() == 3
-    agency.reset_statements()
+    agency.forget()
     assert agency.statements() == 0
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from grader.errors import PackInvalid
-from grader.packs.lint import code, contract, samples, texts, worlds
+from grader.packs.lint import code, contract, people, samples, texts, worlds
 from grader.packs.lint.problem import Found, Problem, Rule, Severity, Subject
 from grader.packs.load import load_pack
 from grader.packs.model import Pack
@@ -59,6 +59,10 @@ RULES: tuple[Rule, ...] = (
     Rule(id="PK053", look=worlds.operations_have_examples),
     Rule(id="PK054", look=worlds.agencies_have_rows),
     Rule(id="PK055", look=worlds.world_knows_its_seed),
+    Rule(id="PK056", look=worlds.rows_fit_descriptions),
+    Rule(id="PK057", look=people.privacy_checks_have_people),
+    Rule(id="PK058", look=people.people_are_complete),
+    Rule(id="PK059", look=people.nobody_is_public),
 )
 
 _NEEDS_SAMPLES = samples.__name__

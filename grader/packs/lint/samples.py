@@ -11,7 +11,7 @@ from grader.packs.samples import own_files, submission_of
 RUNTIME_FILES = {
     "python": ("requirements.txt", "pyproject.toml"),
     "node": ("package.json",),
-    "php": ("composer.json", "index.php"),
+    "php": ("composer.json", "public/index.php", "index.php", "web/index.php"),
 }
 
 

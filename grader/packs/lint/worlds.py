@@ -8,8 +8,10 @@ from itertools import chain
 from pathlib import Path
 
 import grader
+from grader.packs.documents import read_text
 from grader.packs.fingerprint import fingerprint
 from grader.packs.lint.problem import Found, Subject
+from grader.packs.rest import RowMisfit, read_description, refuse_equal_keys, refuse_unfit_row
 from grader.packs.world import World
 from grader.packs.worldbuild import WORLD_FILE, digit_runs, is_real_looking
 
@@ -110,17 +112,39 @@ def operations_have_examples(subject: Subject) -> Iterator[Found]:
 
 
 def agencies_have_rows(subject: Subject) -> Iterator[Found]:
-    """Every database agency has at least one row in every world."""
+    """Every agency has at least one row in every world."""
     for seed, world in (subject.worlds or {}).items():
-        for name, agency in subject.pack.exercise.agencies.items():
+        for name in subject.pack.exercise.agencies:
             rows = chain.from_iterable(world.tables.get(name, {}).values())
-            if agency.engine != "http" and not any(True for _ in rows):
+            if not any(True for _ in rows):
                 yield Found(
                     path=WORLD_FILE,
                     where=f"seed {seed}, tables.{name}",
                     problem=f"the agency {name} is empty",
                     fix="Give its tables rows, or remove the agency from exercise.toml.",
                 )
+
+
+def rows_fit_descriptions(subject: Subject) -> Iterator[Found]:
+    """The rows of a REST agency fit the tables that its description has."""
+    root, agencies = subject.pack.root, subject.pack.exercise.agencies
+    for name in [one for one, spec in agencies.items() if spec.engine == "http"]:
+        file = agencies[name].schema_file
+        description = read_description(read_text(root, file), file=file)
+        for seed, world in (subject.worlds or {}).items():
+            try:
+                for table, rows in world.tables.get(name, {}).items():
+                    for row in rows:
+                        refuse_unfit_row(description, table, row)
+                    refuse_equal_keys(description, table, rows)
+            except RowMisfit as misfit:
+                yield Found(
+                    path=WORLD_FILE,
+                    where=f"seed {seed}, tables.{name}.{misfit.where}",
+                    problem=misfit.problem,
+                    fix=f"Use the tables and columns of {file}, or add what is missing there.",
+                )
+                break
 
 
 def world_knows_its_seed(subject: Subject) -> Iterator[Found]:

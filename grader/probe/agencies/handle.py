@@ -1,6 +1,7 @@
-"""The door to an agency database: what every engine's handle promises."""
+"""The door to an agency: what every engine's handle promises."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
 from grader.errors import PackInvalid
@@ -9,12 +10,32 @@ from grader.packs.world import Row
 Tables: TypeAlias = Mapping[str, Sequence[Row]]
 """Table name -> rows, parents before children."""
 
+Script: TypeAlias = Sequence[Mapping[str, Any]]
+"""Faults as data: steps such as ``{"t": 5, "mode": "latency", "ms": 3000}``, ``t`` in seconds from the start."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgencyRequest:
+    """One request that a REST agency got.
+
+    ``at`` is in seconds since 1970, when the head was there. ``path`` has its query. ``route`` is its name in the
+    description ("" for a path or method that is not there). ``status`` is None while there is no answer, and for ever
+    when the client did not get one. ``headers`` have names in lower case; long values are cut.
+    """
+
+    at: float
+    method: str
+    path: str
+    route: str
+    status: int | None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
 
 class AgencyHandle(Protocol):
-    """One agency database.
+    """One agency.
 
-    Every method raises InfrastructureFault when the database itself fails and PackInvalid when what the exercise asked
-    of it is wrong (unknown table, broken SQL, duplicate key).
+    Every method raises InfrastructureFault when the agency itself fails and PackInvalid when what the exercise asked
+    of it is wrong (unknown table, broken SQL, duplicate key, unknown fault).
     """
 
     name: str
@@ -24,7 +45,7 @@ class AgencyHandle(Protocol):
         """Whether rows were changed since the last load or reset."""
 
     def create_schema(self, script: str) -> None:
-        """Run the exercise's SQL file; does nothing when the database has tables already."""
+        """Run the exercise's SQL file, or take its description; does nothing when that was done already."""
 
     def load(self, tables: Tables) -> None:
         """Make these the rows (column -> value) in one transaction, and let the app's role read them."""
@@ -42,13 +63,25 @@ class AgencyHandle(Protocol):
         """Remove the rows that equal ``where``; returns how many."""
 
     def fetch(self, query: str, params: Sequence[Any] = ()) -> list[dict[str, Any]]:
-        """Rows of a query with ``%s`` placeholders, as column -> value."""
+        """Rows of a query with ``%s`` placeholders, as column -> value. A REST agency takes no query: PackInvalid."""
 
     def statements(self) -> int:
-        """How many statements on the agency's tables the app's role ran since the last reset_statements."""
+        """How many statements on the agency's tables the app's role ran since the last forget; of REST: requests."""
 
-    def reset_statements(self) -> None:
-        """Count statements from 0 again."""
+    def requests(self, route: str | None = None) -> list[AgencyRequest]:
+        """The latest requests since the last forget, oldest first, of all routes or one; of a database: PackInvalid."""
+
+    def connections(self) -> int:
+        """How many connections the app opened since the last forget."""
+
+    def forget(self) -> None:
+        """Count statements, requests and connections from 0 again."""
+
+    def faults(self, script: Script) -> None:
+        """Begin to fail as the script says, in place of any script before; it acts until heal. Returns at its start."""
+
+    def heal(self) -> None:
+        """Be well from now on."""
 
     def close(self) -> None:
         """Drop the connection; the next use opens a new one (needed before a fork)."""

@@ -1,15 +1,17 @@
 """The same agency on SQLite: for tests, and for trying an exercise without a database server."""
 # ruff: noqa: D102, S608 - AgencyHandle documents these methods; names are quoted, values are bound
 
+import json
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from grader.packs.world import Row
-from grader.probe.agencies.handle import Tables, authors_mistake
+from grader.probe.agencies.handle import AgencyRequest, Script, Tables, authors_mistake
 
 _Run: TypeAlias = Callable[[str, Sequence[Any]], sqlite3.Cursor]
 
@@ -18,7 +20,8 @@ class InMemoryAgency:
     """An agency whose rows live in this process.
 
     With ``file`` the rows live there instead, so that another process (an app, a forked test run) sees the same.
-    ``app_query`` stands for the app's own read-only account.
+    ``app_query`` stands for the app's own read-only account, ``app_request`` for its requests to a REST agency. Faults
+    are kept and not acted out: ``script`` is what is played, and the app of a test may do with it what it likes.
     """
 
     def __init__(self, name: str, *, file: Path | None = None) -> None:
@@ -29,6 +32,8 @@ class InMemoryAgency:
         self._dirty = False
         self._counted = 0
         self._run("CREATE TABLE IF NOT EXISTS _calls (calls INTEGER)")
+        self._run("CREATE TABLE IF NOT EXISTS _requests (request TEXT)")
+        self._run("CREATE TABLE IF NOT EXISTS _script (script TEXT)")
 
     @property
     def dirty(self) -> bool:
@@ -79,8 +84,32 @@ class InMemoryAgency:
     def statements(self) -> int:
         return self._total() - self._counted
 
-    def reset_statements(self) -> None:
+    def app_request(self, request: AgencyRequest) -> None:
+        """What the app asked over HTTP; each request comes over a connection of its own."""
+        self._run("INSERT INTO _requests VALUES (?)", [json.dumps(asdict(request))])
+
+    def requests(self, route: str | None = None) -> list[AgencyRequest]:
+        found = [AgencyRequest(**json.loads(row["request"])) for row in self._run("SELECT request FROM _requests")]
+        return [one for one in found if route is None or one.route == route]
+
+    def connections(self) -> int:
+        return len(self.requests())
+
+    def forget(self) -> None:
         self._counted = self._total()
+        self._run("DELETE FROM _requests")
+
+    def faults(self, script: Script) -> None:
+        self.heal()
+        self._run("INSERT INTO _script VALUES (?)", [json.dumps([dict(step) for step in script])])
+
+    def heal(self) -> None:
+        self._run("DELETE FROM _script")
+
+    @property
+    def script(self) -> list[dict[str, Any]]:
+        """The faults that are played now; none when the agency is well."""
+        return [step for row in self._run("SELECT script FROM _script") for step in json.loads(row["script"])]
 
     def close(self) -> None:
         with self._lock:
@@ -92,7 +121,7 @@ class InMemoryAgency:
         return int(self._run("SELECT count(*) AS calls FROM _calls")[0]["calls"])
 
     def _table_names(self) -> list[str]:
-        rows = self._run("SELECT name FROM sqlite_master WHERE type = 'table' AND name <> '_calls'")
+        rows = self._run("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT GLOB '[_]*'")
         return [str(row["name"]) for row in rows]
 
     @staticmethod

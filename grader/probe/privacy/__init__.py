@@ -1,48 +1,61 @@
-"""The privacy family (U3): requests that carry a person's number and name, which no answer may give back.
+"""The privacy family: U3, and the checks of an exercise whose family is ``privacy``.
 
-What the app wrote to its log about them is judged on the host, with the same :func:`find_people`.
+U3 sends a person's number and name in a header, which no answer may give back. A check of the exercise is about every
+answer of the whole examination, as the guard's watch saw them; this family runs last, asks what it can ask about
+people itself, and tells what the watch has. What the app printed is judged on the host.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from itertools import cycle, islice
+from types import MappingProxyType
 from urllib.parse import quote
 
-from grader.evidence import CheckEvidence, Exchange, Finding, Outcome
+from grader.errors import PackInvalid
+from grader.evidence import CheckEvidence, Finding, Outcome
 from grader.packs.world import Person
-from grader.people import CHECK, People, find_people
-from grader.probe.calls import UNKNOWN_PATH, Call, example_calls
+from grader.people import CHECK, Sighting
+from grader.probe.calls import Call
 from grader.probe.events import Progress
+from grader.probe.guard_watch import GIVEN_BACK, Kept, Leak, readable
+from grader.probe.privacy.requests import is_safe, walk
 from grader.probe.session import Emit, Session
 from grader.probe.target import Answer, NoAnswer
 
-__all__ = ["examine", "find_people"]
-
 CANARY_HEADER = "X-Caller-Note"
-MAX_REQUESTS = 200
+MAX_CANARIES = 60
+BUDGET_SECONDS = 75.0
+"""When no more requests begin. A quick app is done in a few seconds; a slow one is for U7, and not our failure."""
 
 
 def examine(session: Session, emit: Emit) -> None:
-    """Give evidence for U3 as far as answers show it; ``not_run`` when no request was answered."""
-    if not session.wants(CHECK):
+    """Give evidence for U3 and the exercise's privacy checks; ``not_run`` when no request was answered.
+
+    Raises PackInvalid when there is such a check and nobody in the world to look for.
+    """
+    wanted = [check.id for check in session.pack.checks.values() if check.id == CHECK or check.about_people]
+    wanted = [check for check in wanted if session.wants(check)]
+    if not wanted:
         return
+    if not session.world.people and wanted != [CHECK]:
+        raise PackInvalid(
+            "pack.nobody_to_find",
+            file="world.py",
+            where="people",
+            problem=f"{wanted[0]} looks for people, and the world has none",
+            fix="list everyone of the data in World(people=…)",
+        )
     started = time.monotonic()
-    needles, found, answered = People(session.world.people), dict[str, list[Finding]](), 0
-    canaries = list(_canaries(session))
-    for done, (call, person) in enumerate(canaries):
-        emit(Progress(phase="privacy", done=done, total=len(canaries)))
-        try:
-            answer = session.target.send(
-                call.method, call.path, query=call.query, headers={**call.headers, CANARY_HEADER: note(person)}
-            )
-        except NoAnswer:
-            continue
-        answered += 1
-        for finding in _findings(needles, answer):
-            found.setdefault(f"{finding.operation} {finding.at}", []).append(finding)
-    findings = tuple(first.model_copy(update={"count": len(more) + 1}) for first, *more in found.values())
-    outcome: Outcome = "fail" if findings else "pass" if answered or not canaries else "not_run"
-    emit(CheckEvidence(check=CHECK, outcome=outcome, findings=findings, seconds=round(time.monotonic() - started, 3)))
+    asking = _Asking(session, emit, deadline=started + BUDGET_SECONDS)
+    asking.everything()
+    leaks = session.guard.watch.take()
+    seconds = round(time.monotonic() - started, 3)
+    for check in wanted:
+        findings = tuple(_finding(check, leak) for leak in leaks if check != CHECK or leak.code == GIVEN_BACK)
+        silent = session.world.people and not asking.answered
+        outcome: Outcome = "fail" if findings else "not_run" if silent else "pass"
+        emit(CheckEvidence(check=check, outcome=outcome, findings=findings, seconds=seconds))
 
 
 def note(person: Person) -> str:
@@ -50,39 +63,72 @@ def note(person: Person) -> str:
     return f"cid={person.cid} name={quote(person.name)}"
 
 
-def _canaries(session: Session) -> Iterator[tuple[Call, Person]]:
-    """One request for each person, spread over the safe examples and an unknown path, each of those too."""
-    calls = [call for operation, call in example_calls(session.pack.contract, session.world.examples) if operation.safe]
-    calls.append(Call(operation_id="", method="GET", path=UNKNOWN_PATH))
-    people = tuple(session.world.people)
-    if people:
-        wanted = min(max(len(calls), len(people)), MAX_REQUESTS)
-        yield from islice(zip(cycle(calls), cycle(people), strict=False), wanted)
+class _Asking:
+    """The family's own requests: what leaked before, every operation and its mistakes, and callers with a name."""
+
+    def __init__(self, session: Session, emit: Emit, *, deadline: float) -> None:
+        self._session, self._emit, self._deadline = session, emit, deadline
+        self._done = self._total = 0
+        self.answered = 0
+
+    def everything(self) -> None:
+        people, kept = tuple(self._session.world.people), self._session.guard.watch.kept
+        calls = list(walk(self._session))
+        canaries = [place for place, call in enumerate(calls) if is_safe(call)]
+        wanted = min(max(len(canaries), len(people)), MAX_CANARIES) if people else 0
+        self._total = len(kept) + len(calls) + wanted
+        for request in kept:
+            self._answer(partial(self._again, request))
+        shown = [self._people_in(self._answer(partial(self._send, call))) for call in calls]
+        callers = cycle(people)
+        for place in islice(cycle(canaries), wanted):
+            person = _stranger(callers, shown[place], most=len(people))
+            self._answer(partial(self._send, calls[place], {CANARY_HEADER: note(person)}))
+
+    def _answer(self, ask: Callable[[], Answer]) -> Answer | None:
+        self._done += 1
+        self._emit(Progress(phase="privacy", done=self._done, total=self._total))
+        if time.monotonic() >= self._deadline:
+            return None
+        try:
+            answer = ask()
+        except NoAnswer:
+            return None
+        self.answered += 1
+        return answer
+
+    def _send(self, call: Call, headers: Mapping[str, str] = MappingProxyType({})) -> Answer:
+        sent = {**call.headers, **headers}
+        return self._session.target.send(call.method, call.path, query=call.query, headers=sent, json=call.json)
+
+    def _again(self, request: Kept) -> Answer:
+        return self._session.target.send(request.method, request.path, headers=request.headers, body=request.body)
+
+    def _people_in(self, answer: Answer | None) -> frozenset[Sighting]:
+        return self._session.guard.watch.people.sightings(_told(answer)) if answer is not None else frozenset()
 
 
-def _findings(needles: People, answer: Answer) -> Iterator[Finding]:
-    headers = "\n".join(f"{name}: {value}" for name, value in answer.headers.items())
-    for part, text in (("body", answer.body.decode("utf-8", "replace")), ("header", headers)):
-        for sighting in needles.sightings(text):
-            yield Finding(
-                check=CHECK,
-                code="privacy.person_in_answer",
-                operation=answer.operation,
-                at=f"{part}.{sighting.kind}",
-                params={"kind": sighting.kind, "where": part},
-                exchange=_masked(needles, answer.exchange),
-            )
+def _told(answer: Answer) -> str:
+    return "\n".join((*answer.headers.values(), readable(answer.body)))
 
 
-def _masked(needles: People, exchange: Exchange) -> Exchange:
-    """The exchange without the people in it: evidence of a leak must not leak again."""
-    request, response = exchange.request, exchange.response
-    told = response and response.model_copy(
-        update={
-            "body": needles.masked(response.body),
-            "headers": {name: needles.masked(value) for name, value in response.headers.items()},
-        }
+def _stranger(callers: Iterator[Person], shown: frozenset[Sighting], *, most: int) -> Person:
+    """The next caller who is not in the data of the answer anyway; whoever comes when all are."""
+    values = {sighting.value for sighting in shown}
+    for caller in islice(callers, most):
+        if values.isdisjoint({caller.cid, " ".join(caller.name.split())}):
+            return caller
+    return next(callers)
+
+
+def _finding(check: str, leak: Leak) -> Finding:
+    return Finding(
+        check=check,
+        code=leak.code,
+        operation=leak.operation,
+        at=f"{leak.where}.{leak.kind}",
+        params={"kind": leak.kind, "where": leak.where},
+        got=leak.excerpt or None,
+        exchange=leak.exchange,
+        count=leak.count,
     )
-    sent = {name: needles.masked(value) for name, value in request.headers.items()}
-    asked = request.model_copy(update={"headers": sent})
-    return exchange.model_copy(update={"request": asked, "response": told, "curl": needles.masked(exchange.curl)})

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 
 from grader.errors import InfrastructureFault, PackInvalid
 from grader.evidence import CheckEvidence, Finding
+from grader.packs import Check
 from grader.probe.events import Progress, merged
 from grader.probe.forked import ChildEnded, Forked, Receive, Send, last_lines
 from grader.probe.routes import Routes
@@ -64,9 +65,7 @@ def run_scenarios(session: Session, emit: Emit, *, test_seconds: float = TEST_SE
     if gathered.fault is not None:
         _restore(session)
         raise _raised(gathered.fault)
-    gathered.emit_all(
-        [check.id for check in session.pack.checks.values() if check.specific and session.wants(check.id)]
-    )
+    gathered.emit_all([check for check in session.pack.checks.values() if check.specific and session.wants(check.id)])
 
 
 class _Gathered:
@@ -97,7 +96,8 @@ class _Gathered:
             case Ended():
                 self.ended = True
 
-    def emit_all(self, wanted: list[str]) -> None:
+    def emit_all(self, checks: list[Check]) -> None:
+        wanted = [check.id for check in checks if check.id in self._seconds or not check.about_people]
         if not self.ended or self._done != self._total or any(check not in self._seconds for check in wanted):
             raise InfrastructureFault("infrastructure.scenarios_incomplete", done=self._done, total=self._total)
         for check in wanted:

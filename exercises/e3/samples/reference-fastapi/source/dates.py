@@ -1,0 +1,73 @@
+"""Dates as two agencies write them: HDC in CE, DOPA in BE and with "00" for what nobody knows."""
+
+import re
+from datetime import date
+from typing import NamedTuple
+
+BE_OFFSET = 543
+FISCAL_YEAR_STARTS = 10  # October
+
+EIGHT_DIGITS = "([0-9]{4})([0-9]{2})([0-9]{2})"
+
+THAI_DIGITS = str.maketrans("๐๑๒๓๔๕๖๗๘๙", "0123456789")
+
+
+class PartialDate(NamedTuple):
+    """A CE date of which only the year is sure to be known."""
+
+    year: int
+    month: int | None
+    day: int | None
+
+    def agrees(self, other: "PartialDate") -> bool:
+        """The years are the same, and so is each other part that both sides know."""
+        return self.year == other.year and all(
+            None in (mine, theirs) or mine == theirs
+            for mine, theirs in ((self.month, other.month), (self.day, other.day))
+        )
+
+    @property
+    def exact(self) -> date | None:
+        if self.month is None or self.day is None:
+            return None
+        return _existing(self.year, self.month, self.day)
+
+
+def ce_date(text: str | None) -> date | None:
+    """An HDC date; whatever is not eight digits of an existing day counts as not recorded."""
+    found = re.fullmatch(EIGHT_DIGITS, (text or "").strip())
+    return _existing(*map(int, found.groups())) if found else None
+
+
+def hdc_birth(text: str | None) -> PartialDate | None:
+    """A birth in HDC, where 1 January stands for "only the year is known"."""
+    found = re.fullmatch(EIGHT_DIGITS, (text or "").strip())
+    if found is None:
+        return None
+    year, month, day = map(int, found.groups())
+    return PartialDate(year, None, None) if (month, day) == (1, 1) else PartialDate(year, month, day)
+
+
+def dopa_date(text: str) -> PartialDate:
+    """A BE date of eight digits. The year becomes CE before anything is parsed: 29 Feb 2567 exists, in 2024 CE."""
+    year, month, day = int(text[:4]) - BE_OFFSET, int(text[4:6]), int(text[6:])
+    return PartialDate(year, month or None, day or None)
+
+
+def fiscal_year_be(day: date) -> int:
+    """The Thai fiscal year, named after the year it ends in: it begins on 1 October."""
+    return day.year + BE_OFFSET + (day.month >= FISCAL_YEAR_STARTS)
+
+
+def gestation_days(text: str | None) -> int | None:
+    """Days of a gestational age: "11", "11+3" or "11 สัปดาห์"; None for anything else."""
+    arabic = (text or "").strip().translate(THAI_DIGITS)
+    found = re.fullmatch(r"([0-9]{1,2})(?:\+([0-6])| *สัปดาห์)?", arabic)
+    return int(found[1]) * 7 + int(found[2] or 0) if found else None
+
+
+def _existing(year: int, month: int, day: int) -> date | None:
+    try:
+        return date(year, month, day)
+    except ValueError:
+        return None
