@@ -25,6 +25,10 @@ class Settings:
     """GRADER_CA_BUNDLE: a file of extra certificate authorities (PEM) that containers must trust while building."""
     index_url: str
     """GRADER_INDEX_URL: a package index to use instead of the stock one."""
+    npm_registry_url: str
+    """GRADER_NPM_REGISTRY_URL: a registry of Node packages to use instead of the stock one."""
+    composer_repository_url: str
+    """GRADER_COMPOSER_REPOSITORY_URL: a repository of PHP packages to use instead of the stock one."""
 
     @property
     def exercises(self) -> Path:
@@ -40,7 +44,11 @@ class Settings:
     def build(self) -> BuildSettings:
         """What building images depends on."""
         return BuildSettings(
-            constraints=self.home / "constraints.txt", ca_bundle=self.ca_bundle, index_url=self.index_url
+            constraints=self.home / "constraints.txt",
+            ca_bundle=self.ca_bundle,
+            index_url=self.index_url,
+            npm_registry_url=self.npm_registry_url,
+            composer_repository_url=self.composer_repository_url,
         )
 
 
@@ -60,4 +68,6 @@ def read_settings() -> Settings:
         language=language,
         ca_bundle=Path(bundle) if bundle else None,
         index_url=os.environ.get("GRADER_INDEX_URL", ""),
+        npm_registry_url=os.environ.get("GRADER_NPM_REGISTRY_URL", ""),
+        composer_repository_url=os.environ.get("GRADER_COMPOSER_REPOSITORY_URL", ""),
     )

@@ -1,7 +1,7 @@
 """The indicator: who counts, what the figure is, and what was published. Plain values in, figures out.
 
-Nothing here reads a database, a file or a clock. This is the definition; faster ways to the same figure are compared
-with it.
+Nothing here reads a database, a clock or anybody's file; only the default pass rule is data, in ``course.toml``. This
+is the definition; faster ways to the same figure are compared with it.
 """
 
 from grader.kpi.figure import (

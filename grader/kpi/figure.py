@@ -157,15 +157,15 @@ def by_unit(placements: Iterable[Counted], *, decimals: int = 2, small_number: i
 def _hidden(sizes: Mapping[str, int], small_number: int) -> dict[str, Literal["small", "protects"]]:
     """Which units are hidden, and why.
 
-    The total less what is shown gives the sum of what is hidden. So that this says nothing about a small unit, at least
-    two are hidden and they have ``small_number`` people together; the next larger ones are added until this holds.
+    The total less what is shown gives the sum of what is hidden. So that this says nothing about a small unit, the next
+    larger ones are hidden with it until they have ``small_number`` people together, which are two units at least.
     """
     ascending = sorted(sizes, key=lambda unit: (sizes[unit], unit))
     hidden: dict[str, Literal["small", "protects"]] = {}
     together = 0
     for unit in ascending:
         small = sizes[unit] < small_number
-        if not small and (not hidden or (len(hidden) > 1 and together >= small_number)):
+        if not small and (not hidden or together >= small_number):
             break
         hidden[unit] = "small" if small else "protects"
         together += sizes[unit]

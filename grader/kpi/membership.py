@@ -6,8 +6,8 @@ table with words is in ``docs/kpi.md``.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import date, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
 from typing import Final, Literal, TypeAlias, get_args
 
 from grader.kpi.fiscal import Period, bangkok_date, last_moment, midnight
@@ -89,15 +89,23 @@ class Placement:
 
 def place(enrolments: Iterable[Enrolment], rules: Rules, period: Period) -> tuple[Placement, ...]:
     """Everybody on the roster with their place, in the order of their keys; whether people or seats is a setting."""
-    seats = place_seats(enrolments, rules, period)
-    return seats if rules.membership_count_by == "seat" else _people(seats)
+    if rules.membership_count_by == "seat":
+        return place_seats(enrolments, rules, period)
+    clock = _Clock.of(period)
+    by_person: dict[str, list[Placement]] = {}
+    for enrolment in enrolments:
+        by_person.setdefault(enrolment.person, []).append(_seat(enrolment, rules, period, clock, key=enrolment.person))
+    return tuple(_best(by_person[person]) for person in sorted(by_person))
 
 
 def place_seats(enrolments: Iterable[Enrolment], rules: Rules, period: Period) -> tuple[Placement, ...]:
     """Every seat with its place, in the order of their ids: the details behind the place of a person."""
     clock = _Clock.of(period)
     return tuple(
-        sorted((_seat(enrolment, rules, period, clock) for enrolment in enrolments), key=lambda seat: seat.key)
+        sorted(
+            (_seat(enrolment, rules, period, clock, key=enrolment.id) for enrolment in enrolments),
+            key=lambda seat: seat.key,
+        )
     )
 
 
@@ -113,9 +121,9 @@ class _Clock:
     @classmethod
     def of(cls, period: Period) -> "_Clock":
         return cls(
-            begins=midnight(period.first),
-            ends=last_moment(period.last),
-            carried_from=None if period.carried_from is None else midnight(period.carried_from),
+            begins=midnight(period.first).astimezone(UTC),
+            ends=last_moment(period.last).astimezone(UTC),
+            carried_from=None if period.carried_from is None else midnight(period.carried_from).astimezone(UTC),
             cutoff_day=bangkok_date(period.cutoff),
         )
 
@@ -145,7 +153,7 @@ def _status(
     mark = _mark_at(enrolment.marks, cutoff) if enrolment.marks else None
     if came is None:
         return _status_of_absent(enrolment, mark, cutoff, cutoff_day)
-    if mark is None or mark.at < came or mark.kind == "cleared":
+    if mark is None or mark.at < came:
         return "attended"  # who came after a note that they would not, came
     return "excluded" if mark.kind == "excluded" else "withdrew"
 
@@ -153,7 +161,7 @@ def _status(
 def _status_of_absent(enrolment: Enrolment, mark: Mark | None, cutoff: datetime, cutoff_day: date) -> Status:
     """The status of somebody who did not come. Only notice before day 1 keeps a seat from being a no-show."""
     starts = enrolment.starts_on
-    if mark is not None and mark.kind != "cleared":
+    if mark is not None:
         if mark.kind == "replaced":
             return "replaced"
         if mark.kind == "excluded" or starts is None or bangkok_date(mark.at) < starts:
@@ -161,19 +169,19 @@ def _status_of_absent(enrolment: Enrolment, mark: Mark | None, cutoff: datetime,
     if starts is None or starts > cutoff_day:
         return "not_started"
     registered = enrolment.registered_at is not None and enrolment.registered_at <= cutoff
-    return "no_show" if registered or mark is not None else "no_reply"
+    return "no_show" if registered else "no_reply"
 
 
 def _mark_at(marks: Iterable[Mark], cutoff: datetime) -> Mark | None:
-    """The note that stood at the cut-off; of two at the same moment the later in the list."""
+    """The note that stood at the cut-off, if any; of two at the same moment the later in the list."""
     latest = None
     for mark in marks:
         if mark.at <= cutoff and (latest is None or mark.at >= latest.at):
             latest = mark
-    return latest
+    return None if latest is None or latest.kind == "cleared" else latest
 
 
-def _seat(enrolment: Enrolment, rules: Rules, period: Period, clock: _Clock) -> Placement:
+def _seat(enrolment: Enrolment, rules: Rules, period: Period, clock: _Clock, *, key: str) -> Placement:
     cutoff = period.cutoff
     entered = entered_at(enrolment)
     came = entered if entered is not None and entered <= cutoff else None
@@ -186,7 +194,7 @@ def _seat(enrolment: Enrolment, rules: Rules, period: Period, clock: _Clock) -> 
     reason = _reason(enrolment, status, came=came, assessment=assessment, period=period, clock=clock)
     in_b = _in_b(reason, rules)
     return Placement(
-        key=enrolment.id,
+        key=key,
         person=enrolment.person,
         enrolment=enrolment.id,
         unit=enrolment.unit,
@@ -194,7 +202,7 @@ def _seat(enrolment: Enrolment, rules: Rules, period: Period, clock: _Clock) -> 
         result=assessment.result if assessment else None,
         reason=reason,
         in_b=in_b,
-        in_a=in_b and reason in _IN_A,
+        in_a=reason in _IN_A,
         seats=int(in_b),
         entered_at=came,
         passed_at=assessment.passed_at if assessment else None,
@@ -236,10 +244,11 @@ _IN_A_PERIOD: Final = frozenset[Status](get_args(Status)) - {"external", "observ
 """Statuses that belong to the period of the first training day; outsiders are outside of every period."""
 
 _IN_A: Final = frozenset[Reason]({"passed", "carried"})
+"""A part of what is always in B, whatever the settings."""
+
 _ALWAYS_IN_B: Final = frozenset[Reason](
-    {
-        "passed",
-        "carried",
+    _IN_A
+    | {
         "grader_fault",
         "grading",
         "passed_late",
@@ -257,33 +266,14 @@ def _in_b(reason: Reason, rules: Rules) -> bool:
     return reason in _ALWAYS_IN_B
 
 
-def _people(seats: Iterable[Placement]) -> tuple[Placement, ...]:
-    """One place a person: the best of the seats, so that a pass in any of them is a pass of the person."""
-    by_person: dict[str, list[Placement]] = {}
-    for seat in seats:
-        by_person.setdefault(seat.person, []).append(seat)
-    return tuple(_person(person, by_person[person]) for person in sorted(by_person))
-
-
-def _person(person: str, seats: list[Placement]) -> Placement:
-    best = seats[0] if len(seats) == 1 else min(seats, key=_preference)
-    return Placement(
-        key=person,
-        person=person,
-        enrolment=best.enrolment,
-        unit=best.unit,
-        status=best.status,
-        result=best.result,
-        reason=best.reason,
-        in_b=best.in_b,
-        in_a=best.in_a,
-        seats=sum(seat.in_b for seat in seats),
-        entered_at=best.entered_at,
-        passed_at=best.passed_at,
-    )
+def _best(seats: list[Placement]) -> Placement:
+    """The place of a person: the best of the seats, so that a pass in any of them is a pass of the person."""
+    if len(seats) == 1:
+        return seats[0]
+    return replace(min(seats, key=_preference), seats=sum(seat.in_b for seat in seats))
 
 
 def _preference(seat: Placement) -> tuple[bool, bool, int, float, str]:
     """In A before in B before out; then by reason; then the first pass, or the first entry; then the id."""
     moment = seat.passed_at or seat.entered_at
-    return (not seat.in_a, not seat.in_b, _RANK[seat.reason], moment.timestamp() if moment else 0.0, seat.key)
+    return (not seat.in_a, not seat.in_b, _RANK[seat.reason], moment.timestamp() if moment else 0.0, seat.enrolment)

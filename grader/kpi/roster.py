@@ -1,11 +1,11 @@
 """The facts about one person in one training round (รุ่น), as they are known; nothing is concluded here.
 
-All moments have a zone. What happened is kept with its time and never overwritten, so that the state at any cut-off can
-be found from the same facts.
+All moments have a zone and are kept in UTC. What happened is kept with its time and never overwritten, so that the
+state at any cut-off can be found from the same facts.
 """
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Literal, TypeAlias
 
 from grader.errors import UsageProblem
@@ -35,7 +35,7 @@ class Mark:
     document: str = ""
 
     def __post_init__(self) -> None:
-        _need_zone(self.at)
+        object.__setattr__(self, "at", _utc(self.at))
         missing = [name for name in ("by", "reason", "document") if not getattr(self, name).strip()]
         if self.kind == "excluded" and missing:
             raise UsageProblem("kpi.exclusion_incomplete", missing=", ".join(missing))
@@ -50,7 +50,7 @@ class Attempt:
     outcome: AttemptOutcome
 
     def __post_init__(self) -> None:
-        _need_zone(self.received_at)
+        object.__setattr__(self, "received_at", _utc(self.received_at))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,12 +75,15 @@ class Enrolment:
 
     def __post_init__(self) -> None:
         if self.registered_at is not None:
-            _need_zone(self.registered_at)
-        for moment in self.check_ins:
-            _need_zone(moment)
+            object.__setattr__(self, "registered_at", _utc(self.registered_at))
+        object.__setattr__(self, "check_ins", tuple(_utc(moment) for moment in self.check_ins))
 
 
-def _need_zone(moment: datetime) -> None:
+def _utc(moment: datetime) -> datetime:
+    """The moment in UTC: two moments with the same zone are compared several times as fast as others."""
+    if moment.tzinfo is UTC:
+        return moment
     if moment.tzinfo is None:
         message = "a moment of a roster needs a zone"
         raise ValueError(message)
+    return moment.astimezone(UTC)

@@ -180,7 +180,7 @@ class App:
         """Read the source in a container of its own, to name the file and line that cannot be read."""
         uid = golden.APP_UID_BASE + self._agencies.slot.number
         config = golden.container_config(
-            golden.diagnose_shape(user=f"{uid}:{uid}"),
+            golden.diagnose_shape(user=f"{uid}:{uid}", command=image.diagnose),
             image=image.ident,
             network="none",
             address=None,

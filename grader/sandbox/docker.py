@@ -50,14 +50,26 @@ class DockerDriver:
 
     def prepare(self, workspace: Workspace, run: str, listen: Listener) -> AppImage:
         """Install the dependencies and put the source on top of them."""
+        runtime = self._store.runtime(workspace.runtime)
         layer = layers.provide_layer(
-            self._client, self._store, workspace.dependencies, run, lambda what: listen("build", what)
+            self._client,
+            self._store,
+            workspace.runtime,
+            workspace.dependencies,
+            run=run,
+            listen=lambda what: listen("build", what),
         )
         dockerfile = f"FROM {layer.ident}\n{labels.as_step(labels.of_run(run))}\nCOPY app/ /app/\n".encode()
         with tempfile.TemporaryFile(prefix="grader-app-") as context:
             _app_context(workspace.tar, dockerfile, context)
             ident = build_image(self._client, context, arguments={}, image_labels={}, name="app", network="none")
-        return AppImage(ident=ident, start=workspace.start, layer=layer.key, packages=layer.packages)
+        return AppImage(
+            ident=ident,
+            start=workspace.start,
+            layer=layer.key,
+            packages=layer.packages,
+            diagnose=tuple(runtime.diagnose),
+        )
 
     def expect(self, pack: Pack) -> AbstractContextManager[None]:
         """Begin the agencies of an exercise for the sandbox that will be opened within this block."""

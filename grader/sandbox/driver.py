@@ -18,12 +18,16 @@ Listener = Callable[[str, str], None]
 
 @dataclass(frozen=True, kw_only=True)
 class AppImage:
-    """A submission ready to start: the image's id, the command, and what the dependency layer was made from."""
+    """A submission ready to start: the image's id, the command, and what the dependency layer was made from.
+
+    ``diagnose`` is the command that names the lines of the source which cannot be read (see ``RuntimeSpec``).
+    """
 
     ident: str
     start: tuple[str, ...]
     layer: str = ""
     packages: tuple[str, ...] = ()
+    diagnose: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

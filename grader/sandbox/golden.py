@@ -90,8 +90,8 @@ def agency_shape(*, user: str, environment: Mapping[str, str]) -> Shape:
     )
 
 
-def builder_shape(*, user: str, environment: Mapping[str, str]) -> Shape:
-    """The installer of dependencies: room for packages, no code of theirs runs."""
+def builder_shape(*, user: str, environment: Mapping[str, str], target: str) -> Shape:
+    """The installer of dependencies: room for packages at ``target``, no code of theirs runs."""
     uid = user.split(":", maxsplit=1)[0]
     return Shape(
         user=user,
@@ -99,12 +99,12 @@ def builder_shape(*, user: str, environment: Mapping[str, str]) -> Shape:
         cpus=2.0,
         pids=128,
         tmpfs={
-            "/opt/venv": f"rw,nosuid,nodev,exec,size=800m,mode=0755,uid={uid}",
+            target: f"rw,nosuid,nodev,exec,size=800m,mode=0755,uid={uid}",
             "/tmp": "rw,nosuid,nodev,size=64m,mode=1777",  # noqa: S108 - inside a container
         },
         file_size=512,
         environment=environment,
-        entrypoint=["python3", "-I", "/usr/local/lib/grader/install.py"],
+        entrypoint=["python3", "-I", "/usr/local/lib/grader/installer"],
         stdin=True,
         keep_log=False,
     )
@@ -123,15 +123,19 @@ def gateway_shape(*, user: str, environment: Mapping[str, str]) -> Shape:
     )
 
 
-def diagnose_shape(*, user: str) -> Shape:
-    """Reads the source of an app that did not start; compiles it and runs nothing of it."""
+def diagnose_shape(*, user: str, command: Sequence[str]) -> Shape:
+    """Reads the source of an app that did not start; compiles it and runs nothing of it.
+
+    ``command`` is the runtime's own; its interpreter may be one that needs a dozen threads.
+    """
     return Shape(
         user=user,
         memory=256,
         cpus=1.0,
-        pids=16,
+        pids=48,
         tmpfs={"/tmp": "rw,nosuid,nodev,noexec,size=1m,mode=1777"},  # noqa: S108 - inside a container
-        entrypoint=[TIGHTEN, "python3", "-I", "/usr/local/lib/grader/diagnose.py"],
+        entrypoint=[TIGHTEN],
+        command=command,
     )
 
 

@@ -13,7 +13,6 @@ import subprocess
 import tarfile
 import tempfile
 import time
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from grader.errors import EnvironmentProblem
 from grader.sandbox import labels
 from grader.sandbox.engine import GuardedClient, engine_call
 from grader.sandbox.host import install_packages
+from grader.sandbox.policies import RuntimeSpec, read_specs
 
 Listener = Callable[[str, str], None]
 """Called with (image name, what is happening)."""
@@ -40,45 +40,17 @@ _ZERO_TIME = 0
 
 @dataclass(frozen=True, kw_only=True)
 class BuildSettings:
-    """What differs between machines: extra certificates, an own package index, the pinned versions."""
+    """What differs between machines: extra certificates, own package indexes, the pinned versions."""
 
     constraints: Path
     ca_bundle: Path | None = None
     index_url: str = ""
+    npm_registry_url: str = ""
+    composer_repository_url: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
-class ImageSpec:
-    """One folder of ``sandboxes/`` as its policy.toml describes it."""
-
-    name: str
-    folder: Path
-    parents: Mapping[str, str]
-    smoke: tuple[str, ...]
-    user: str
-    package: tuple[str, ...] = ()
-    ca: bool = False
-    constraints: bool = False
-    arguments: Mapping[str, str] | None = None
-
-
-def read_specs(sandboxes: Path) -> dict[str, ImageSpec]:
-    """The images in an order in which each stands after its parents."""
-    found = {}
-    for policy in sorted(sandboxes.glob("*/policy.toml")):
-        values = tomllib.loads(policy.read_text(encoding="utf-8"))
-        try:
-            found[policy.parent.name] = ImageSpec(name=policy.parent.name, folder=policy.parent, **values)
-        except TypeError as error:
-            raise EnvironmentProblem("environment.policy_invalid", file=str(policy), detail=str(error)) from error
-    ordered: dict[str, ImageSpec] = {}
-    while len(ordered) < len(found):
-        ready = [s for s in found.values() if s.name not in ordered and all(p in ordered for p in s.parents.values())]
-        if not ready:
-            missing = sorted(set(found) - set(ordered))
-            raise EnvironmentProblem("environment.policy_invalid", file=", ".join(missing), detail="no such parent")
-        ordered |= {spec.name: spec for spec in ready}
-    return ordered
+INDEXES = ("index_url", "npm_registry_url", "composer_repository_url")
+"""The settings that a policy.toml may name as the value of a build argument; every other value is a pinned package."""
 
 
 class ImageStore:
@@ -99,6 +71,13 @@ class ImageStore:
     def user(self, name: str) -> str:
         """The uid:gid that containers of this image run as."""
         return self._specs[name].user
+
+    def runtime(self, name: str) -> RuntimeSpec:
+        """What a submission of this runtime needs; EnvironmentProblem when no image says that it is for it."""
+        for spec in self._specs.values():
+            if spec.runtime is not None and spec.runtime.name == name:
+                return spec.runtime
+        raise EnvironmentProblem("environment.image_missing", image=f"runtime-{name}")
 
     def image_id(self, name: str) -> str:
         """The id (``sha256:…``) of a ready image; EnvironmentProblem when it has to be set up first."""
@@ -174,7 +153,7 @@ class ImageStore:
             return {"BASE": debian}
         values = {argument: self.image_id(parent) for argument, parent in spec.parents.items()}
         for argument, source in (spec.arguments or {}).items():
-            values[argument] = self._settings.index_url if source == "index" else self._pinned(source)
+            values[argument] = getattr(self._settings, source) if source in INDEXES else self._pinned(source)
         return values
 
     def _pinned(self, package: str) -> str:

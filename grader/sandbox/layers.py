@@ -1,14 +1,14 @@
-"""Dependency layers: packages installed once per (runtime, builder, requirement lines) and reused by every submission.
+"""Dependency layers: packages installed once per (runtime, builder, what is asked for) and reused by every submission.
 
 The builder is given names, versions and hashes only. It reaches a package index through the gateway and nothing else,
-and installs wheels only, so no code of a package runs while it is installed.
+and runs no code of a package. What is particular to a runtime stands in its images: in the table ``[runtime]`` of a
+policy.toml, and in the builder's ``tool.py``, which also finds out what is wrong when it cannot install.
 """
 
 import hashlib
 import io
 import json
 import os
-import re
 import tarfile
 import tempfile
 import threading
@@ -25,11 +25,14 @@ from grader.errors import BuildFailed, InfrastructureFault
 from grader.sandbox import golden, labels, networks, reaper
 from grader.sandbox.engine import GuardedClient, Pipe, engine_call
 from grader.sandbox.images import ImageStore, build_image
+from grader.sandbox.policies import RuntimeSpec
 from grader.submission import Dependencies
 
 INSTALL_SECONDS = 180
 """Wall-clock budget of one installation."""
 LAYER_BYTES = 700 * golden.MIB
+LOG_LINES = 40
+"""How much of the installer's log a report shows."""
 REPOSITORY = "grader-deps"
 """Layers are tagged with their key in this repository."""
 GATEWAY_HOST = 2
@@ -50,14 +53,22 @@ class Layer:
 def provide_layer(
     client: GuardedClient,
     store: ImageStore,
+    runtime: str,
     dependencies: Dependencies,
+    *,
     run: str,
     listen: Callable[[str], None],
 ) -> Layer:
-    """Find the layer of these dependencies, or make it."""
-    runtime, builder = store.image_id("runtime-python"), store.image_id("builder")
-    lines = [line for _, line in dependencies.lines]
-    key = hashlib.sha256(json.dumps([runtime, builder, sorted(lines)]).encode()).hexdigest()[:20]
+    """Find the layer of these dependencies for that runtime, or make it.
+
+    Raises:
+        BuildFailed: ``build.*``, with the package and its line where they are known.
+        InfrastructureFault: the index cannot be reached, or the builder died.
+    """
+    spec = store.runtime(runtime)
+    image = store.image_id(spec.image)
+    asked = [sorted(line for _, line in dependencies.lines), dependencies.lock, dependencies.autoload]
+    key = hashlib.sha256(json.dumps([image, store.image_id(spec.builder), *asked]).encode()).hexdigest()[:20]
     with _LOCKS[key]:
         with engine_call("look for the dependency layer"):
             found = client.images(name=f"{REPOSITORY}:{key}")
@@ -66,14 +77,15 @@ def provide_layer(
             packages = (found[0]["Labels"] or {}).get("grader.packages", "")
             return Layer(ident=str(found[0]["Id"]), key=key, packages=tuple(packages.split()))
         with tempfile.TemporaryFile(prefix="grader-layer-") as content:
-            packages = _install(client, store, dependencies, run, content=content, listen=listen)
-            ident = _commit(client, runtime, key, packages, content=content, run=run)
+            packages = _install(client, store, spec, dependencies, run, content=content, listen=listen)
+            ident = _commit(client, spec, image, key, packages, content=content, run=run)
         return Layer(ident=ident, key=key, packages=packages)
 
 
 def _install(
     client: GuardedClient,
     store: ImageStore,
+    spec: RuntimeSpec,
     dependencies: Dependencies,
     run: str,
     *,
@@ -86,15 +98,15 @@ def _install(
     build = slot["build"]
     try:
         with engine_call("start the index gateway"):
-            start_gateway(client, store, build, marks)
+            start_gateway(client, store, spec.builder, build, marks)
         proxy = f"http://{build.address(GATEWAY_HOST)}:{GATEWAY_PORT}"
-        shape = golden.builder_shape(
-            user=store.user("builder"),
-            environment={"HTTPS_PROXY": proxy, "HTTP_PROXY": proxy, "ALL_PROXY": proxy},
-        )
+        # Some tools read the names in capitals, others (for plain HTTP) only the small ones.
+        environment = {
+            name: proxy for word in ("HTTPS", "HTTP", "ALL") for name in (f"{word}_PROXY", f"{word}_proxy".lower())
+        }
         config = golden.container_config(
-            shape,
-            image=store.image_id("builder"),
+            golden.builder_shape(user=store.user(spec.builder), environment=environment, target=spec.target),
+            image=store.image_id(spec.builder),
             network=build.ident,
             address=build.address(BUILDER_HOST),
             hosts={},
@@ -106,27 +118,44 @@ def _install(
             client.start(builder)
         listen(f"installing {len(dependencies.lines)} requirements")
         try:
-            order = {"lines": [line for _, line in dependencies.lines], "seconds": INSTALL_SECONDS}
-            pipe.send(json.dumps(order).encode() + b"\n")
+            pipe.send(json.dumps(_order(spec, dependencies)).encode() + b"\n")
             report = _receive(pipe, content)
         finally:
             pipe.close()
     finally:
         reaper.remove_run(client, run)  # by label: whatever could not be started after it was created goes, too
     if not report.get("ok"):
-        raise explain(dependencies, str(report.get("reason", "installer")), list(report.get("log", [])))
+        raise explain(dependencies, report)
+    if unbuilt := " ".join(map(str, report.get("unbuilt", []))):
+        listen(f"install scripts that were not run: {unbuilt}")
     return tuple(str(package) for package in report["packages"])
 
 
-def start_gateway(client: GuardedClient, store: ImageStore, build: networks.Network, marks: Mapping[str, str]) -> str:
-    """Start the build network's only way out at GATEWAY_HOST:GATEWAY_PORT; returns its container."""
+def _order(spec: RuntimeSpec, dependencies: Dependencies) -> dict[str, Any]:
+    return {
+        "lines": [line for _, line in dependencies.lines],
+        "lock": dependencies.lock,
+        "autoload": dependencies.autoload,
+        "target": spec.target,
+        "seconds": INSTALL_SECONDS,
+    }
+
+
+def start_gateway(
+    client: GuardedClient, store: ImageStore, builder: str, build: networks.Network, marks: Mapping[str, str]
+) -> str:
+    """Start the build network's only way out, to that builder's index; returns the container.
+
+    It listens at GATEWAY_HOST:GATEWAY_PORT.
+    """
     environment = {"PORT": str(GATEWAY_PORT)}
     upstream = os.environ.get("HTTPS_PROXY") or os.environ.get("https_proxy") or ""
     if upstream:
         environment["UPSTREAM"] = urllib.parse.urlsplit(upstream).netloc
+        environment["DIRECT"] = os.environ.get("NO_PROXY") or os.environ.get("no_proxy") or ""
     config = golden.container_config(
-        golden.gateway_shape(user=store.user("builder"), environment=environment),
-        image=store.image_id("builder"),
+        golden.gateway_shape(user=store.user(builder), environment=environment),
+        image=store.image_id(builder),
         network="bridge",
         address=None,
         hosts={},
@@ -162,7 +191,14 @@ def _receive(pipe: Pipe, content: IO[bytes]) -> dict[str, Any]:
 
 
 def _commit(
-    client: GuardedClient, runtime: str, key: str, packages: tuple[str, ...], *, content: IO[bytes], run: str
+    client: GuardedClient,
+    spec: RuntimeSpec,
+    image: str,
+    key: str,
+    packages: tuple[str, ...],
+    *,
+    content: IO[bytes],
+    run: str,
 ) -> str:
     """Make the layer's image from the tar: an image is immutable and addressed by its digest, a volume is neither.
 
@@ -170,12 +206,12 @@ def _commit(
     """
     size = content.seek(0, io.SEEK_END)
     content.seek(0)
-    dockerfile = f"FROM {runtime}\n{labels.as_step(labels.of_run(run))}\nADD venv.tar /opt/venv/\n".encode()
+    dockerfile = f"FROM {image}\n{labels.as_step(labels.of_run(run))}\nADD packages.tar {spec.target}/\n".encode()
     with tempfile.TemporaryFile(prefix="grader-context-") as context:
         with tarfile.open(fileobj=context, mode="w") as tar:
             for name, length, source in (
                 ("Dockerfile", len(dockerfile), io.BytesIO(dockerfile)),
-                ("venv.tar", size, content),
+                ("packages.tar", size, content),
             ):
                 entry = tarfile.TarInfo(name)
                 entry.size = length
@@ -188,35 +224,23 @@ def _commit(
     return ident
 
 
-_KINDS = (
-    ("build.index_unreachable", r"error sending request|failed to fetch|connection (refused|reset)|tunnel|timed out"),
-    ("build.too_large", r"no space left on device"),
-    ("build.no_wheel", r"no usable wheels|no wheels with a matching|building from source is disabled|binaries only"),
-    ("build.hash_mismatch", r"hash mismatch"),
-    ("build.package_not_found", r"not found in the package registry"),
-    ("build.version_not_found", r"there (is|are) no version|no versions? of"),
-    ("build.conflict", r"conflict|incompatible|unsatisfiable"),
-)
-
-
-def explain(dependencies: Dependencies, reason: str, log: list[str]) -> BuildFailed | InfrastructureFault:
-    """Turn what the installer said into a code that names the package and its line; pure."""
-    tail = tuple(log[-40:])
-    if reason == "timeout":
-        return BuildFailed("build.timeout", seconds=INSTALL_SECONDS, file=dependencies.file)
-    text = " ".join(" ".join(log).split())
-    code = next((code for code, pattern in _KINDS if re.search(pattern, text, re.IGNORECASE)), "build.failed")
-    if code == "build.index_unreachable":
-        return InfrastructureFault("infrastructure.index_unreachable", detail=text[-500:])
-    for number, line in dependencies.lines:
-        name = re.split(r"[^A-Za-z0-9._-]", line, maxsplit=1)[0]
-        plain = re.sub(r"[-_.]+", "-", name).lower()
-        if plain and re.search(rf"(?<![\w-]){re.escape(plain)}(?![\w-])", re.sub(r"[_.]+", "-", text.lower())):
-            requirement = line.split(" ")[0][:120]
-            return BuildFailed(
-                code, log=tail, package=name, requirement=requirement, file=dependencies.file, line=number
-            )
-    return BuildFailed(code, log=tail, package="", requirement="", file=dependencies.file, line=0)
+def explain(dependencies: Dependencies, report: Mapping[str, Any]) -> BuildFailed | InfrastructureFault:
+    """Turn what the installer reported into a code with the package and its line; pure."""
+    kind, log = str(report.get("kind", "failed")), tuple(str(line) for line in report.get("log", []))
+    if kind == "index_unreachable":
+        return InfrastructureFault("infrastructure.index_unreachable", detail=" ".join(" ".join(log).split())[-500:])
+    if kind == "timeout":
+        return BuildFailed("build.timeout", log=log[-LOG_LINES:], seconds=INSTALL_SECONDS, file=dependencies.file)
+    at = report.get("at")
+    number, line = dependencies.lines[at] if isinstance(at, int) else (0, "")
+    return BuildFailed(
+        f"build.{kind}",
+        log=log[-LOG_LINES:],
+        package=str(report.get("package", "")),
+        requirement=line.split(" ")[0][:120],
+        file=dependencies.file,
+        line=number,
+    )
 
 
 def remove_layers(client: GuardedClient) -> int:

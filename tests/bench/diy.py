@@ -49,7 +49,7 @@ DATABASE = (
 
 @dataclass(kw_only=True)
 class Measured:
-    """Wall seconds by phase, CPU seconds by place, the contract tester's requests, and seconds that all answers took."""
+    """Wall seconds by phase, CPU seconds by place, the contract tester's requests, seconds of all answers."""
 
     wall: dict[str, float] = field(default_factory=dict)
     cpu: dict[str, float] = field(default_factory=dict)

@@ -34,7 +34,7 @@ from grader.submission import Workspace
 from tests.bench import diy
 from tests.bench.diy import Measured
 
-RUNS = 3
+RUNS = int(sys.argv[1]) if len(sys.argv) > 1 else 3
 SEED = 2570
 REFERENCE = "reference-fastapi"
 ANSWERS = "answers"
@@ -144,7 +144,9 @@ def _forget_layer(client: GuardedClient, store: ImageStore, source: Path) -> Non
     """Remove the packages of this submission, and of no other, from the cache."""
     with tempfile.TemporaryDirectory() as folder:
         workspace = receive(source, spool=Path(folder) / "source.tar")
-    layer = layers.provide_layer(client, store, workspace.runtime, workspace.dependencies, "bench", lambda _: None)
+    layer = layers.provide_layer(
+        client, store, workspace.runtime, workspace.dependencies, run="bench", listen=lambda _: None
+    )
     try:
         client.remove_image(layer.ident, force=True)
     except docker.errors.APIError as error:

@@ -83,9 +83,9 @@ def test_every_shape_drops_privileges() -> None:
         golden.app_shape(uid=20_000, start=(), environment={}, memory=1, cpus=1),
         golden.probe_shape(user="10001:10001"),
         golden.agency_shape(user="10002:10002", environment={}),
-        golden.builder_shape(user="10001:10001", environment={}),
+        golden.builder_shape(user="10001:10001", environment={}, target="/opt/packages"),
         golden.gateway_shape(user="10001:10001", environment={}),
-        golden.diagnose_shape(user="20000:20000"),
+        golden.diagnose_shape(user="20000:20000", command=["look"]),
     ]
     for shape in shapes:
         config = golden.container_config(shape, image="i", network="n", address=None, hosts={}, labels={})
@@ -102,7 +102,26 @@ def test_every_shape_drops_privileges() -> None:
 def test_a_container_without_network_gets_no_sysctl_of_one() -> None:
     """The engine refuses network settings where there is no network of its own."""
     config = golden.container_config(
-        golden.diagnose_shape(user="1:1"), image="i", network="none", address=None, hosts={}, labels={}
+        golden.diagnose_shape(user="1:1", command=["look"]),
+        image="i",
+        network="none",
+        address=None,
+        hosts={},
+        labels={},
     )
     assert config["HostConfig"]["Sysctls"] == {}
     assert "NetworkingConfig" not in config
+
+
+def test_packages_are_installed_where_they_will_lie() -> None:
+    """The builder's only room beside /tmp is the folder of the runtime's packages."""
+    shape = golden.builder_shape(user="10001:10001", environment={}, target="/opt/packages")
+    assert set(shape.tmpfs) == {"/opt/packages", "/tmp"}
+    assert shape.entrypoint == ["python3", "-I", "/usr/local/lib/grader/installer"]
+
+
+def test_a_diagnosis_runs_under_the_filter() -> None:
+    """The runtime's own command, with the system-call filter before it and next to nothing to write to."""
+    shape = golden.diagnose_shape(user="20000:20000", command=["look", "here"])
+    assert (shape.entrypoint, shape.command) == ([golden.TIGHTEN], ["look", "here"])
+    assert set(shape.tmpfs) == {"/tmp"}

@@ -64,6 +64,14 @@ def test_the_weight_applies_to_the_rounded_score() -> None:
     assert _score(22, 30, weight="20") == ("3.6660", "0.7332")
 
 
+def test_what_is_weighted_is_the_printed_score() -> None:
+    """62 between 60 and 63 scores 1.6667, of which 50 per cent are 0.83335 and so 0.8334; unrounded it were 0.8333."""
+    levels = tuple(Decimal(one) for one in (60, 63, 66, 69, 72))
+    found = score(62, Decimal("62.00"), scoring="five_level_linear", thresholds=levels, weight=Decimal(50))
+    assert found is not None
+    assert (str(found.value), str(found.weighted)) == ("1.6667", "0.8334")
+
+
 def test_no_work_can_score_0() -> None:
     """Some offices give 0 when nobody passed; a few passes below the first level still score 1."""
     assert _score(0, 20) == ("1.0000", None)

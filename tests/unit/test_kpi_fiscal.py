@@ -136,9 +136,24 @@ def test_late_passes_begin_at_the_cut_off_before_the_period() -> None:
     assert passed_after(cumulative=True) == calendar[1].cutoff
 
 
+def test_without_an_earlier_cut_off_late_passes_begin_with_the_period() -> None:
+    """The first moment of the period is one of them."""
+    (only,) = preset_rounds("five_five", 2570)[:1]
+    period = period_of(only, calendar=[only], cumulative=True, carry_over_years=True, as_of=LATE)
+    assert period.passed_after == datetime(2026, 9, 30, 17, tzinfo=UTC) - timedelta(microseconds=1)
+
+
 def test_a_round_that_still_runs_is_cut_at_the_data() -> None:
     """Nobody is judged by what has yet to happen."""
     calendar = preset_rounds("five_five", 2570)
     now = datetime(2026, 11, 22, 7, tzinfo=UTC)
     period = period_of(calendar[0], calendar=calendar, cumulative=True, carry_over_years=False, as_of=now)
     assert (period.cutoff, period.carried_from) == (now, date(2026, 10, 1))
+
+
+@pytest.mark.parametrize(("carry_over_years", "since"), [(True, None), (False, date(2026, 10, 1))])
+def test_late_passes_are_carried_within_the_year_at_least(carry_over_years: bool, since: date | None) -> None:  # noqa: FBT001
+    """In-round, people of an earlier round of the same year are always carried over."""
+    calendar = preset_rounds("five_five", 2570)
+    period = period_of(calendar[1], calendar=calendar, cumulative=False, carry_over_years=carry_over_years, as_of=LATE)
+    assert period.carried_from == since

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -40,6 +40,7 @@ def at(text: str) -> datetime:
 
 
 CUTOFF = at("03-10")
+TICK = timedelta(microseconds=1)
 PERIOD = Period(first=date(2026, 10, 1), last=date(2027, 2, 28), cutoff=CUTOFF, passed_after=at("01-01"))
 
 
@@ -148,6 +149,44 @@ def test_the_day_of_entering_is_that_of_bangkok() -> None:
     assert only(seat(check_ins=(before.replace(month=10, day=1, hour=0, minute=0),))).in_b
 
 
+def test_two_facts_of_one_moment() -> None:
+    """A note of the moment of the first check-in stands, and of two notes of a moment the later in the list."""
+    came_at = "02-02 09:00"
+    assert only(came(marks=(mark("withdrew", came_at),))).reason == "withdrew"
+    assert only(came(marks=(mark("withdrew", "02-05"), mark("excluded", "02-05")))).reason == "excluded"
+    assert only(came(marks=(mark("excluded", "02-05"), mark("withdrew", "02-05")))).reason == "withdrew"
+
+
+def test_the_first_and_the_last_moment_of_a_period_belong_to_it() -> None:
+    """To the tick on both ends, also where late passes begin to be carried over."""
+    first = datetime(2026, 10, 1, tzinfo=BANGKOK)
+    for moment, reason in (
+        (first, "no_submission"),
+        (first - TICK, "outside_period"),
+        (at("03-01") - TICK, "no_submission"),
+        (at("03-01"), "outside_period"),
+    ):
+        assert only(seat(check_ins=(moment,))).reason == reason
+    second = Period(
+        first=date(2027, 3, 1),
+        last=date(2027, 7, 31),
+        cutoff=at("08-10"),
+        passed_after=CUTOFF,
+        carried_from=date(2026, 10, 1),
+    )
+    late = attempts("e1", "e2", "e7", on="04-01")
+    assert only(seat(check_ins=(first,), attempts=late), period=second).reason == "carried"
+    assert only(seat(check_ins=(first - TICK,), attempts=late), period=second).reason == "outside_period"
+
+
+def test_facts_are_kept_in_utc() -> None:
+    """Whatever zone they come in, so that they compare fast and are written alike."""
+    enrolment = came(attempts=ALL, marks=(mark("cleared", "02-03"),))
+    moments = [enrolment.registered_at, *enrolment.check_ins, ALL[0].received_at, enrolment.marks[0].at]
+    assert {moment.tzinfo for moment in moments if moment} == {UTC}
+    assert enrolment.check_ins == (at("02-02 09:00"),)
+
+
 # -- notes ------------------------------------------------------------------------------------------------------------
 
 
@@ -181,6 +220,13 @@ def test_a_note_can_be_taken_back() -> None:
     assert only(came(marks=(*reversed(notes), mark("excluded", "03-11")), attempts=ALL)).in_a
 
 
+def test_a_late_cancellation_by_somebody_who_never_registered_is_no_reply() -> None:
+    """A no-show is somebody who had registered by the cut-off."""
+    assert only(seat(registered_at=None, marks=(mark("declined", "02-02"),))).reason == "no_reply"
+    assert only(seat(registered_at=CUTOFF)).reason == "no_show"
+    assert only(seat(registered_at=CUTOFF + TICK)).reason == "no_reply"
+
+
 def test_before_day_1_nobody_is_a_no_show() -> None:
     """Who has not registered or come to a training that has yet to begin is counted among neither."""
     early = Period(first=date(2026, 10, 1), last=date(2027, 2, 28), cutoff=at("02-01 23:59"), passed_after=at("01-01"))
@@ -190,7 +236,10 @@ def test_before_day_1_nobody_is_a_no_show() -> None:
 
 
 def test_an_absence_belongs_to_the_period_of_day_1() -> None:
-    """A no-show of another period is not shown beside this figure."""
+    """A no-show of another period is not shown beside this figure; an outsider is one in every period."""
+    assert only(seat(part="external", starts_on=date(2026, 9, 30))).reason == "external"
+    assert only(seat(starts_on=date(2026, 10, 1))).reason == "no_show"
+    assert only(seat(starts_on=date(2027, 2, 28))).reason == "no_show"
     assert only(seat(starts_on=date(2026, 9, 30))).reason == "outside_period"
     assert only(seat(starts_on=date(2027, 3, 1))).reason == "outside_period"
 
@@ -302,6 +351,14 @@ def test_a_seat_in_b_wins_over_one_that_settings_leave_out() -> None:
     assert (one.in_b, one.enrolment, one.seats) == (True, "s2", 1)
 
 
+def test_a_seat_in_b_wins_whatever_the_order_of_reasons() -> None:
+    """Withdrawn people left out, excluded ones in: the person is in B for the exclusion."""
+    rules = Rules(course_pass_rule=RULE, membership_withdrew=False)
+    withdrew = came(marks=(mark("withdrew", "02-03"),))
+    one = only([withdrew, replace(came(marks=(mark("excluded", "02-03"),)), id="s2")], rules)
+    assert (one.in_b, one.reason) == (True, "excluded")
+
+
 # -- results ----------------------------------------------------------------------------------------------------------
 
 
@@ -354,6 +411,21 @@ def test_gradings_that_cannot_change_the_result_do_not_block() -> None:
     assert only(came(attempts=attempts("e1") + attempts("e8", outcome="grading"))).reason == "failed"
 
 
+def test_a_later_pass_does_not_end_a_grading_of_before() -> None:
+    """What waits from before the cut-off may still be a pass of this round, even if a later one passed already."""
+    waiting = attempts("e1", outcome="grading")
+    late = attempts("e1", on="03-11")
+    assert only(came(attempts=ALL[1:] + waiting + late)).reason == "grading"
+    assert only(came(attempts=ALL[1:] + late)).reason == "passed_late"
+
+
+def test_what_is_handed_in_at_the_cut_off_is_and_later_is_not() -> None:
+    """A fail at the last moment is a fail, one tick later there was no submission."""
+    last, later = (Attempt(exercise="e1", received_at=moment, outcome="fail") for moment in (CUTOFF, CUTOFF + TICK))
+    assert only(came(attempts=(last,))).reason == "failed"
+    assert only(came(attempts=(later,))).reason == "no_submission"
+
+
 def test_a_fault_shows_before_a_grading() -> None:
     """Of both, the one that somebody must act on."""
     both = attempts("e1", outcome="grading") + attempts("e2", outcome="grader_fault")
@@ -373,7 +445,7 @@ def test_attendance_is_asked_for_where_the_office_says_so(share: str, sessions: 
     assert only(with_days(owed)).in_a
     if owed:
         assert only(with_days(owed - 1), rules).reason == "failed"
-        late = replace(with_days(owed - 1), check_ins=(*with_days(owed - 1).check_ins, at("03-11")))
+        late = replace(with_days(owed - 1), check_ins=(at("03-11"), *with_days(owed - 1).check_ins))
         assert only(late, rules).reason == "passed_late"
 
 

@@ -71,6 +71,14 @@ def test_confirming_says_who_when_and_where() -> None:
     )
 
 
+def test_the_history_holds_every_value() -> None:
+    """From the first to the last but one, with the version up to which each held."""
+    settings = KpiSettings().revise({"kpi.target": "70"}).revise({"kpi.weight": "20"}).revise({"kpi.target": "80"})
+    history = settings.setting("kpi.target").history
+    assert [(past.value, past.until_version) for past in history] == [(None, 1), ("70", 3)]
+    assert (settings.version, settings.setting("kpi.target").value) == (4, "80")
+
+
 @pytest.mark.parametrize(("by", "source", "missing"), [("", "x", "by"), ("x", " ", "source"), ("", "", "by, source")])
 def test_a_confirmation_without_name_or_document_is_none(by: str, source: str, missing: str) -> None:
     """An unconfirmed setting cannot be confirmed by nobody, nor by no document."""

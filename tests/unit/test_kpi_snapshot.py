@@ -100,10 +100,10 @@ def test_a_snapshot_comes_back_as_it_was() -> None:
 
 
 def test_a_changed_byte_is_found() -> None:
-    """Another document has another digest."""
+    """Another document has another digest, also when its figure is right."""
     one = taken()
     with pytest.raises(GraderError) as problem:
-        read_snapshot(one.canonical().replace(b'"a":2', b'"a":3'), one.sha256)
+        read_snapshot(one.canonical().replace(b'"indicator":"012"', b'"indicator":"013"'), one.sha256)
     assert problem.value.code == "kpi.snapshot_changed"
 
 

@@ -77,6 +77,20 @@ def test_a_changed_environment_is_normal_again_for_the_next_test_and_at_the_end(
     assert starts(lab) == [KEY, NORMAL]
 
 
+def test_a_failed_test_leaves_nothing_in_the_apps_caches(lab: Lab) -> None:
+    """What a broken agency left in a wrong app is gone before another check looks."""
+    lab.run(
+        textwrap.dedent("""
+    @pytest.mark.check("T-S1")
+    def test_wrong(api, app):
+        app.fresh()
+        api.get("/places").expect_status(404)
+    """)
+        + PASSING_S2
+    )
+    assert starts(lab) == [NORMAL, NORMAL]
+
+
 def test_two_starts_in_one_test_each_have_what_it_says(lab: Lab) -> None:
     """A plain restart is a start in the normal environment, and nothing has to be undone after it."""
     lab.codes("""

@@ -1,18 +1,23 @@
-"""The pure parts of the sandbox: labels, subnets, the call list, the explanation of a failed installation."""
+"""The pure parts of the sandbox: labels, subnets, the call list, runtimes, the explanation of a failed installation."""
 
 import os
+import re
 import time
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from grader.errors import BuildFailed, InfrastructureFault
+from grader.errors import BuildFailed, EnvironmentProblem, InfrastructureFault
 from grader.sandbox import labels, networks
 from grader.sandbox.driver import LogLine, window
 from grader.sandbox.engine import GuardedClient
 from grader.sandbox.host import forget_stale_pid
-from grader.sandbox.layers import explain
-from grader.submission import Dependencies
+from grader.sandbox.layers import INSTALL_SECONDS, explain
+from grader.sandbox.policies import RuntimeSpec, read_specs
+from grader.submission import Dependencies, RuntimeName
+
+ROOT = Path(__file__).resolve().parents[2]
 
 DEPENDENCIES = Dependencies(file="requirements.txt", lines=((1, "fastapi==0.1"), (4, "no_such.package==1")))
 
@@ -66,32 +71,98 @@ def test_calls_into_a_container_are_refused(call: tuple[str, str]) -> None:
         client.request(method, f"http://127.0.0.1:1/v1.41{path}")
 
 
-@pytest.mark.parametrize(
-    ("log", "code", "line"),
-    [
-        ("Because no-such-package was not found in the package registry", "build.package_not_found", 4),
-        ("Because there is no version of fastapi==0.1 and you require", "build.version_not_found", 1),
-        ("fastapi==0.1 has no usable wheels because building from source is disabled", "build.no_wheel", 1),
-        ("Because fastapi depends on x and x conflicts", "build.conflict", 1),
-        ("write failed: No space left on device", "build.too_large", 0),
-        ("something else", "build.failed", 0),
-    ],
-)
-def test_a_failed_installation_names_package_and_line(log: str, code: str, line: int) -> None:
-    """What the installer says becomes a code with the requirement's place."""
-    fault = explain(DEPENDENCIES, "installer", [log])
+def report(kind: str, **fields: object) -> dict[str, object]:
+    """What an installer reports when it could not install."""
+    return {"ok": False, "kind": kind, "package": "", "at": None, "log": ["it said this"], **fields}
+
+
+def test_a_failed_installation_names_package_and_line() -> None:
+    """The kind becomes the code, and the index of the line that is to blame its number in the file."""
+    fault = explain(DEPENDENCIES, report("no_wheel", package="no-such-package", at=1))
     assert isinstance(fault, BuildFailed)
-    assert (fault.code, fault.params["line"]) == (code, line)
+    assert (fault.code, fault.log) == ("build.no_wheel", ("it said this",))
+    assert fault.params == {
+        "package": "no-such-package",
+        "requirement": "no_such.package==1",
+        "file": "requirements.txt",
+        "line": 4,
+    }
+
+
+def test_a_failed_installation_may_be_nobodys_line() -> None:
+    """A package that another one asked for has no line."""
+    fault = explain(DEPENDENCIES, report("version_not_found", package="deep"))
+    assert (fault.params["package"], fault.params["requirement"], fault.params["line"]) == ("deep", "", 0)
 
 
 def test_an_unreachable_index_is_our_fault() -> None:
     """Nobody fails because a network is down."""
-    assert isinstance(explain(DEPENDENCIES, "installer", ["error sending request for url"]), InfrastructureFault)
+    fault = explain(DEPENDENCIES, report("index_unreachable"))
+    assert isinstance(fault, InfrastructureFault)
+    assert fault.code == "infrastructure.index_unreachable"
 
 
 def test_a_slow_installation_is_named() -> None:
     """The budget is in the message."""
-    assert explain(DEPENDENCIES, "timeout", []).code == "build.timeout"
+    fault = explain(DEPENDENCIES, report("timeout"))
+    assert (fault.code, fault.params["seconds"]) == ("build.timeout", INSTALL_SECONDS)
+
+
+def sandbox(folder: Path, name: str, *lines: str) -> None:
+    """Write the policy of an image."""
+    (folder / name).mkdir()
+    policy = ["parents = {}", 'smoke = ["true"]', 'user = "1:1"', *lines]
+    (folder / name / "policy.toml").write_text("\n".join(policy), encoding="utf-8")
+
+
+RUNTIME = ("[runtime]", 'name = "cobol"', 'builder = "maker"', 'target = "/app"', 'diagnose = ["look"]')
+
+
+def test_a_runtime_is_what_a_policy_says(tmp_path: Path) -> None:
+    """An image becomes a runtime by its table, and nothing else has to know it."""
+    sandbox(tmp_path, "maker")
+    sandbox(tmp_path, "interpreter", *RUNTIME)
+    spec = read_specs(tmp_path)["interpreter"].runtime
+    expected = RuntimeSpec(name="cobol", image="interpreter", builder="maker", target="/app", diagnose=["look"])
+    assert spec == expected
+    assert read_specs(tmp_path)["maker"].runtime is None
+
+
+@pytest.mark.parametrize(
+    ("images", "detail"),
+    [
+        ({"interpreter": RUNTIME}, "no such builder: maker"),
+        ({"maker": RUNTIME, "second": RUNTIME}, "cobol is the runtime of maker"),
+        ({"maker": (*RUNTIME, 'colour = "red"')}, "colour"),
+        ({"maker": RUNTIME[:-1]}, "diagnose"),
+    ],
+)
+def test_a_wrong_runtime_table_is_named(tmp_path: Path, images: dict[str, tuple[str, ...]], detail: str) -> None:
+    """A missing builder, a runtime that is there twice, a key too many and one too few."""
+    for name, lines in images.items():
+        sandbox(tmp_path, name, *lines)
+    with pytest.raises(EnvironmentProblem) as caught:
+        read_specs(tmp_path)
+    assert caught.value.code == "environment.policy_invalid"
+    assert detail in str(caught.value.params["detail"])
+
+
+def test_every_runtime_that_a_submission_may_have_is_there() -> None:
+    """What intake can recognise, sandboxes/ can run."""
+    specs = read_specs(ROOT / "sandboxes").values()
+    assert {spec.runtime.name for spec in specs if spec.runtime} == set(get_args(RuntimeName))
+
+
+def test_no_module_of_the_sandbox_names_a_runtime() -> None:
+    """A runtime is folders in sandboxes/: no module chooses an image or a tool by its name."""
+    named = re.compile(
+        rf"""(?:runtime|builder)-(?:{"|".join(get_args(RuntimeName))})|["'](?:npm|composer|uv|node|php)["']"""
+    )
+    # doctor looks at the network from a container of its own, in whatever image has an interpreter that it knows.
+    modules = [path for path in (ROOT / "grader" / "sandbox").glob("*.py") if path.name != "doctor.py"]
+    assert len(modules) > 5
+    assert {path.name: found for path in modules if (found := named.findall(path.read_text("utf-8")))} == {}
+    assert named.findall('store.image_id("runtime-python"); run("npm")') == ["runtime-python", '"npm"']
 
 
 def test_log_window_keeps_the_lines_around_a_moment() -> None:

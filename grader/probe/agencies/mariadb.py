@@ -23,7 +23,10 @@ _Connection: TypeAlias = "pymysql.Connection[DictCursor]"
 _CONNECT_SECONDS = 5
 _ANSWER_SECONDS = 90
 _RETRY_SECONDS = 0.05
-_SESSION = "SET SESSION max_statement_time = 60, innodb_lock_wait_timeout = 2, lock_wait_timeout = 2"
+_SESSION = (
+    "SET SESSION max_statement_time = 60, innodb_lock_wait_timeout = 2, lock_wait_timeout = 2,"
+    " sql_mode = CONCAT(@@sql_mode, ',NO_AUTO_VALUE_ON_ZERO')"  # a 0 that the world has stays a 0
+)
 _METER_FILES = tuple(f"/data/audit/statements.log{suffix}" for suffix in ("", ".1", ".2", ".3"))
 """What agency.cnf of the image lets the server's audit plugin write; the newest first."""
 
@@ -144,9 +147,16 @@ class MariadbAgency(KeptRows):
     # -- rows ---------------------------------------------------------------------------------------------------------
 
     def _change(self, action: str, table: str, statement: str, params: Sequence[Any]) -> int:
-        with self._cursor(action) as cursor:
-            self._touched.add(table)
-            return cursor.execute(_written(cursor, statement, params))
+        rows = 0
+
+        def work(cursor: DictCursor) -> None:
+            nonlocal rows
+            rows = cursor.execute(_written(cursor, statement, params))
+
+        self._touched.add(table)
+        with self._translated(action):
+            self._at_once(work)
+        return rows
 
     # DELETE everywhere and not TRUNCATE: an app that holds a transaction open neither blocks it nor sees a table empty.
 

@@ -100,9 +100,10 @@ class PostgresAgency(KeptRows):
         # Statements that name none of the agency's tables are connection set-up, transactions and type look-ups of the
         # trainee's driver: they say nothing about how the app reads its agency. Plans are counted when a statement
         # begins, calls when its cursor is closed, which in an open transaction is at the next statement; a statement
-        # that was prepared by name and has no parameters is planned once.
+        # that was prepared by name and has no parameters is planned once, and a change is planned before it is refused.
         query = r"""
-            SELECT coalesce(sum(greatest(s.calls, s.plans)), 0)::bigint AS calls
+            SELECT coalesce(sum(CASE WHEN s.query ~* '^\s*(insert|update|delete|merge)\M' THEN s.calls
+                                     ELSE greatest(s.calls, s.plans) END), 0)::bigint AS calls
             FROM {}.pg_stat_statements s JOIN pg_roles r ON r.oid = s.userid JOIN pg_database d ON d.oid = s.dbid
             WHERE r.rolname = %s AND d.datname = current_database() AND EXISTS (
                 SELECT FROM pg_tables t

@@ -61,7 +61,7 @@ class ScenarioPlugin:
     def app(self, api: Api) -> Iterator[ScenarioApp]:
         """The app's power switch; what a test changed in its environment is normal again after it."""
         yield ScenarioApp(self._restarts, api.step, api.mismatch)
-        self._restarts.end_test()
+        self._restarts.end_test(failed=bool(self._findings))
 
     @pytest.fixture
     def agencies(self) -> Iterator[ScenarioAgencies]:

@@ -19,9 +19,14 @@ class Restarts:
         self._stage, self._known, self._restarted = stage, known, restarted
         self._asked, self._changed, self._test_over = True, False, False
 
-    def end_test(self) -> None:
-        """From now on the normal environment is expected."""
+    def end_test(self, *, failed: bool) -> None:
+        """From now on the normal environment is expected.
+
+        After a failed test the next one gets a fresh app: what went wrong may be in its caches, and every check is to
+        fail for its own reason.
+        """
         self._test_over = True
+        self._changed |= failed
 
     def before_request(self, fail: Callable[[str], Mismatch]) -> None:
         """A request is about to be sent: it must meet the normal environment, or what this test has changed."""

@@ -80,7 +80,7 @@ class Registry:
             fresh = {cid: kept for cid, kept in self._kept.items() if kept.asked > oldest}
             fresh |= self._ask([cid for cid in wanted if cid not in fresh])
             self._kept = fresh
-        answers = [fresh[cid] for cid in wanted]
+        answers = [fresh[cid] for cid in wanted if cid in fresh]
         return Census(
             people={answer.person.cid: answer.person for answer in answers if answer.person},
             fetched_at=min((answer.fetched_at for answer in answers), default=datetime.now(BANGKOK)),
@@ -90,16 +90,20 @@ class Registry:
         asked, fetched_at = time.monotonic(), datetime.now(BANGKOK)
         batches = [cids[start : start + BATCH_SIZE] for start in range(0, len(cids), BATCH_SIZE)]
 
-        def call(batch: list[str]) -> BatchAnswer:
+        def call(batch: list[str]) -> dict[str, Registered | None]:
             try:
-                return self._batch(batch)
+                found = {person.cid: person for person in self._batch(batch).data}
             except RegistryUnavailable:
-                return BatchAnswer(data=[])
+                return {}  # nothing is kept of it, so that it is asked again next time
+            return {cid: found.get(cid) for cid in batch}
 
         with ThreadPoolExecutor(max_workers=CALLS_AT_ONCE) as pool:
             answers = list(pool.map(call, batches))
-        found = {person.cid: person for answer in answers for person in answer.data}
-        return {cid: _Kept(person=found.get(cid), asked=asked, fetched_at=fetched_at) for cid in cids}
+        return {
+            cid: _Kept(person=person, asked=asked, fetched_at=fetched_at)
+            for answer in answers
+            for cid, person in answer.items()
+        }
 
     def _batch(self, cids: list[str]) -> BatchAnswer:
         try:
