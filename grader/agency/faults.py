@@ -182,7 +182,7 @@ class FaultClock:
         return fault if self._taken >= fault.after else WELL
 
     def take(self) -> Fault:
-        """What acts on the request (at a door: the connection) that just came; counts it for ``after``."""
+        """What acts on the request (at a door: the question) that just came; counts it for ``after``."""
         fault = self.current()
         self._taken += 1
         return fault

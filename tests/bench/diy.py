@@ -39,6 +39,7 @@ BASE_DOCKERFILE = """ARG BASE
 FROM ${BASE}
 USER 0
 RUN apt-get update -q && apt-get install -y -q --no-install-recommends python3-pip
+RUN ln -s /usr/bin/python3 /usr/local/bin/python
 ENV PIP_CERT=/etc/ssl/certs/ca-certificates.crt
 """
 DATABASE = (

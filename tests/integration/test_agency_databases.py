@@ -451,7 +451,12 @@ try:
     held.append(connect({agency.engine!r}, {url}))
 except Exception:
     pass
-idle = [socket.create_connection(({agency.name!r}, {port}), 2) for _ in range(80)]
+idle = []
+for _ in range(80):
+    try:
+        idle.append(socket.create_connection(({agency.name!r}, {port}), 2))
+    except ConnectionError:
+        pass  # the door resets what is more than it holds
 """)
     try:
         assert agency.house.app.get("len(held)") == 20

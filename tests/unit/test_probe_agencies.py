@@ -1,12 +1,24 @@
 """The agency handle: what a scenario may rely on, whichever database stands behind it."""
 
 import time
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
+import pymysql
 import pytest
 
 from grader.errors import InfrastructureFault, PackInvalid
-from grader.probe.agencies import AgencyHandle, InMemoryAgency, PostgresAgency, Tables, open_agency
+from grader.probe.agencies import (
+    AgencyHandle,
+    InMemoryAgency,
+    MariadbAgency,
+    PostgresAgency,
+    Tables,
+    mariadb,
+    open_agency,
+)
+from grader.probe.agencies.kept import KeptRows
 
 SCHEMA = (
     "CREATE TABLE area (code char(6) PRIMARY KEY, name text); CREATE TABLE place (id char(5) PRIMARY KEY, bed text)"
@@ -82,9 +94,11 @@ def test_a_broken_schema_is_the_authors() -> None:
     assert caught.value.params["file"] == "agencies.facility"
 
 
-def test_a_database_that_cannot_be_reached_is_ours() -> None:
+@pytest.mark.parametrize("kind", [PostgresAgency, MariadbAgency])
+def test_a_database_that_cannot_be_reached_is_ours(kind: type[PostgresAgency] | type[MariadbAgency]) -> None:
     """No answer from an agency says nothing about the app."""
-    agency = PostgresAgency("facility", dsn="postgresql://a:b@127.0.0.1:1/agency", app_role="app", start_seconds=0.3)
+    scheme = "postgresql" if kind is PostgresAgency else "mysql"
+    agency = kind("facility", dsn=f"{scheme}://a:b@127.0.0.1:1/agency", app_role="app", start_seconds=0.3)
     started = time.monotonic()
     with pytest.raises(InfrastructureFault) as caught:
         agency.fetch("SELECT 1")
@@ -92,8 +106,92 @@ def test_a_database_that_cannot_be_reached_is_ours() -> None:
     assert time.monotonic() - started > 0.3, "an agency that is still starting is waited for"
 
 
+@pytest.mark.parametrize(
+    ("problem", "authors"),
+    [
+        (pymysql.ProgrammingError(1146, "Table 'agency.nowhere' doesn't exist"), True),
+        (pymysql.OperationalError(1054, "Unknown column 'x'"), True),
+        (pymysql.IntegrityError(1062, "Duplicate entry"), True),
+        (pymysql.DataError(1406, "Data too long"), True),
+        (pymysql.ProgrammingError("TypeError: a value that no statement can hold"), True),
+        (pymysql.OperationalError(1205, "Lock wait timeout exceeded"), False),
+        (pymysql.OperationalError(1969, "max_statement_time exceeded"), False),
+        (pymysql.OperationalError(1227, "Access denied"), False),
+        (pymysql.OperationalError(2013, "Lost connection"), False),
+        (pymysql.InterfaceError(0, ""), False),
+    ],
+)
+def test_what_mariadb_refuses_is_the_authors_and_what_it_suffers_is_ours(
+    problem: pymysql.Error, *, authors: bool
+) -> None:
+    """The driver has one class for a misspelt column and for a lost connection, so the number decides."""
+    agency = MariadbAgency("hdc", dsn="mysql://a:b@127.0.0.1:1/agency", app_role="app")
+    with pytest.raises(PackInvalid if authors else InfrastructureFault), agency._translated("insert"):
+        raise problem
+    with pytest.raises(InfrastructureFault), agency._translated("statements", ours=True):
+        raise problem
+
+
+def test_names_and_values_of_an_exercise_stay_what_they_are() -> None:
+    """A statement is put together by the driver with %, so a name may hold that and a quote."""
+    assert mariadb._formatted("a`b%s") == "`a``b%%s`"
+    assert mariadb._quoted("a`b%s") == "`a``b%s`"
+
+
+class Kept(KeptRows):
+    """A database that only notes what it is asked to do; ``rows`` are its tables."""
+
+    name = "facility"
+
+    def __init__(self) -> None:
+        super().__init__(None)
+        self.rows: dict[str, object] = {}
+        self.notes: list[object] = []
+
+    def _store(self, tables: Tables) -> None:
+        self.notes.append("store")
+        self.rows = dict(tables)
+
+    def _keep(self) -> None:
+        self.notes.append("keep")
+
+    def _measured(self) -> Mapping[str, str]:
+        return {name: repr(rows) for name, rows in self.rows.items()}
+
+    def _restore(self, names: Collection[str]) -> None:
+        self.notes.append(sorted(names))
+
+    @contextmanager
+    def _translated(self, action: str) -> Iterator[None]:
+        self.notes.append(action)
+        yield
+
+
+def test_only_tables_that_changed_are_put_back() -> None:
+    """Changes through the handle are known, all others are found, and other rows are loaded anew."""
+    agency = Kept()
+    agency.load(TABLES)
+    assert agency.notes == ["load", "store", "keep"]
+    agency.notes.clear()
+    agency.reset(dict(TABLES))
+    assert agency.notes == ["reset"], "nothing changed, nothing is written"
+    agency._touched.add("area")
+    assert agency.dirty
+    agency.reset(TABLES)
+    assert agency.notes == ["reset", "reset", ["area"]], "though its sum is the same"
+    assert not agency.dirty
+    agency.rows = {**TABLES, "place": []}
+    agency.notes.clear()
+    agency.reset(TABLES)
+    assert agency.notes == ["reset", ["place"]]
+    agency.notes.clear()
+    agency.reset({"area": []})
+    assert agency.notes == ["load", "store", "keep"]
+
+
 def test_an_engine_without_a_handle_is_ours() -> None:
     """Exercise and probe are of two versions when the one names an engine that the other cannot drive."""
     assert isinstance(open_agency("a", engine="postgres", dsn="x", app_role="app"), PostgresAgency)
+    assert isinstance(open_agency("a", engine="mariadb", dsn="x", app_role="app"), MariadbAgency)
     with pytest.raises(InfrastructureFault):
         open_agency("a", engine="oracle", dsn="x", app_role="app")

@@ -31,6 +31,7 @@ class KeptRows(BehindDoor, ABC):
         return bool(self._touched)
 
     def load(self, tables: Tables) -> None:
+        self._loaded = None
         with self._translated("load"):
             self._store(tables)
             self._keep()
