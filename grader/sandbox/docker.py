@@ -17,6 +17,7 @@ from grader.sandbox.app import App, cpu_seconds
 from grader.sandbox.driver import AppExit, AppImage, Examination, Listener
 from grader.sandbox.engine import GuardedClient, connect
 from grader.sandbox.images import BuildSettings, ImageStore, build_image
+from grader.sandbox.networks import Slot
 from grader.sandbox.pool import WarmSets
 from grader.submission import Workspace
 
@@ -147,6 +148,11 @@ class DockerSandbox:
     def people(self) -> Sequence[Person]:
         """The synthetic people of this world."""
         return self._people
+
+    @property
+    def slot(self) -> Slot:
+        """The networks of this grading."""
+        return self._agencies.slot
 
     def load(self, seed: int) -> None:
         """Fill the agencies with the world of this seed."""

@@ -40,7 +40,7 @@ def test_the_agency_is_reachable(app: Running) -> None:
 def test_the_host_is_not_reachable(app: Running, engine: GuardedClient) -> None:
     """A listener on 0.0.0.0 of the host answers on no address that the app could know."""
     with doctor.listener_on_every_address() as port:
-        slot = app.sandbox._slot
+        slot = app.sandbox.slot
         addresses = doctor.host_addresses(engine, slot)
         assert len(addresses) >= 4
         for address in addresses:
