@@ -46,14 +46,23 @@ class ExerciseRef(Frozen):
     digest: str
 
 
+class Note(Frozen):
+    """What was noticed when a submission was received (codes ``receipt.*``); it costs nothing and may explain a lot."""
+
+    code: str
+    params: dict[str, str | int | float | bool | None] = Field(default_factory=dict)
+
+
 class RunFacts(Frozen):
     """What a grading knows about itself, beside the evidence.
 
-    ``submission`` is the digest of the normalised tree ("" when it was refused before one existed). ``only`` lists the
-    check ids that were asked for; empty means all of them, which is the only kind of run that can be a pass.
+    ``submission`` is the digest of the normalised tree ("" when it was refused before one existed), ``notes`` what was
+    noticed about it then. ``only`` lists the check ids that were asked for; empty means all of them, which is the only
+    kind of run that can be a pass.
     """
 
     submission: str = ""
+    notes: tuple[Note, ...] = ()
     grader_version: str
     images: dict[str, str] = Field(default_factory=dict)
     seed: int
@@ -111,7 +120,10 @@ class Verdict(Frozen):
             "pass_points": self.pass_points,
             "pass_confirmed": self.pass_confirmed,
             "exercise": self.exercise.model_dump(),
-            "submission": {"digest": facts.submission},
+            "submission": {
+                "digest": facts.submission,
+                "notes": [note.model_dump() for note in facts.notes],
+            },
             "grader": {"version": facts.grader_version},
             "images": dict(facts.images),
             "seed": facts.seed,
@@ -137,6 +149,7 @@ class Verdict(Frozen):
             **{key: document[key] for key in ("params", "pass_confirmed", "log")},
             facts=RunFacts(
                 submission=document["submission"]["digest"],
+                notes=document["submission"].get("notes", ()),  # documents of before there were notes have none
                 grader_version=document["grader"]["version"],
                 **{key: document[key] for key in ("images", "seed", "started_at", "phases", "only")},
             ),

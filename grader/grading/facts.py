@@ -1,4 +1,4 @@
-"""What intake and engine know for themselves: checks that no request can answer.
+"""What intake and engine know for themselves: checks that no request can answer, and notes on what was received.
 
 U2 is read in the source, U3 in what the app printed, U5 in how it stopped, and a crash in its process. These universal
 checks are the only ones named in the engine; an exercise's own checks never are: those of its family ``privacy`` are
@@ -12,7 +12,8 @@ from typing import Any
 from grader.evidence import MAX_BODY_SHOWN, CheckEvidence, Finding
 from grader.people import MASK, People, find_people
 from grader.sandbox.driver import AppExit, LogLine, window
-from grader.submission import SourceLeak
+from grader.submission import Receipt, SourceLeak
+from grader.verdict import Note
 
 SOURCE = "U2"
 LOG = "U3"
@@ -21,6 +22,18 @@ CRASH = "U1"
 
 _CUT_NUMBER = re.compile(r"\d{7,12}$")
 """What is left of a person's number where a body was cut."""
+
+
+def notes(receipt: Receipt) -> tuple[Note, ...]:
+    """What a receipt says that a trainee may want to know, in the order in which it was found."""
+    found = [Note(code=code) for code in receipt.notes]
+    if names := receipt.decoded_names:
+        found.insert(0, Note(code="receipt.names_decoded", params={"count": len(names), "example": names[0]}))
+    if places := receipt.dropped:
+        # One name stands for all places where it was met: a project has a cache in every folder.
+        named = dict.fromkeys(place.path.rpartition("/")[2] for place in places)
+        found.insert(0, Note(code="receipt.left_out", params={"names": ", ".join(named)}))
+    return tuple(found)
 
 
 def source(leaks: Sequence[SourceLeak]) -> CheckEvidence:

@@ -21,7 +21,7 @@ from grader.packs import Pack
 from grader.people import People
 from grader.sandbox.driver import AppExit, AppImage, Listener, Sandbox, SandboxDriver
 from grader.sandbox.reaper import scratch_folder
-from grader.verdict import RunFacts, Verdict, confirm, judge, judge_fault, merge
+from grader.verdict import Note, RunFacts, Verdict, confirm, judge, judge_fault, merge
 
 FAMILIES = ("contract", "scenarios", "universal", "privacy")
 """The probe's commands, in the order in which they run on one app."""
@@ -45,6 +45,7 @@ class _Run:
     phases: list[Phase] = field(default_factory=list)
     images: dict[str, str] = field(default_factory=dict)
     submission: str = ""
+    notes: tuple[Note, ...] = ()
     checks: Checks = field(default_factory=dict)
 
     @contextmanager
@@ -94,6 +95,7 @@ def grade(
                 continue
         about = RunFacts(
             submission=run.submission,
+            notes=run.notes,
             grader_version=__version__,
             images=run.images,
             seed=seed,
@@ -111,7 +113,7 @@ def _collect(run: _Run, path: Path, folder: Path, driver: SandboxDriver, seed: i
     with run.phase("intake"):
         workspace = receive(path, spool=folder / "source.tar")
         _refuse_other_runtime(run.pack, workspace.runtime)
-    run.submission = workspace.receipt.digest
+    run.submission, run.notes = workspace.receipt.digest, facts.notes(workspace.receipt)
     if run.wants(facts.SOURCE, run.only or None):
         run.checks[facts.SOURCE] = facts.source(workspace.leaks)
     sandboxes = ExitStack()
@@ -119,7 +121,7 @@ def _collect(run: _Run, path: Path, folder: Path, driver: SandboxDriver, seed: i
         sandboxes.enter_context(driver.expect(run.pack))
         with run.phase("build"):
             image = driver.prepare(workspace, ident, run.listen)
-        run.images = {**driver.images(), "app": image.ident}
+        run.images = {**image.images, **driver.images(run.pack), "app": image.ident}
         with run.phase("sandbox"):
             sandbox = sandboxes.enter_context(driver.open(run.pack, seed, ident, run.listen))
         first = _examine(run, sandbox, image, run.only or None)

@@ -4,13 +4,15 @@ A folder or a zip is read in a separate process without network, privileges or f
 parent keeps the deadline and spools what comes out (:mod:`grader.intake.parent`). Nothing is ever unpacked here.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
     from grader.submission import Workspace
 
-__all__ = ["receive"]
+__all__ = ["as_archive", "receive"]
 
 
 def receive(path: Path, *, spool: Path) -> "Workspace":
@@ -25,3 +27,16 @@ def receive(path: Path, *, spool: Path) -> "Workspace":
     from grader.intake import parent  # noqa: PLC0415 - see above
 
     return parent.receive(path, spool=spool)
+
+
+@contextmanager
+def as_archive(path: Path) -> Iterator[IO[bytes]]:
+    """The bytes that a folder or a zip is handed in as; a folder is packed without anything in it being run.
+
+    Raises:
+        UsageProblem: ``path`` is missing or not readable (``usage.path_missing``, ``usage.path_unreadable``).
+    """
+    from grader.intake import parent  # noqa: PLC0415 - see above
+
+    with parent.as_archive(path) as archive:
+        yield archive

@@ -92,7 +92,7 @@ def _decoded(file: str, content: bytes) -> tuple[str, tuple[str, ...]]:
         raise SubmissionRejected("dependencies.encoding", file=file) from None
     if "\0" in text:
         raise SubmissionRejected("dependencies.encoding", file=file)
-    return text, (("dependencies_utf16",) if encoding == "utf-16" else ())
+    return text, (("receipt.dependencies_utf16",) if encoding == "utf-16" else ())
 
 
 def _requirements(text: str) -> Iterator[_Parsed]:

@@ -111,7 +111,7 @@ def detect(files: Mapping[str, bytes], paths: frozenset[str]) -> Project:
         runtime=project.runtime,
         start=project.start,
         dependencies=project.dependencies,
-        notes=(*(("several_runtimes",) if others else ()), *project.notes),
+        notes=(*(("receipt.several_runtimes",) if others else ()), *project.notes),
     )
 
 
@@ -191,9 +191,9 @@ def _python_start(
     app = apps[0]
     notes = []
     if len({(other.file, other.name) for other in apps if not other.factory}) > 1:
-        notes.append("several_apps")
+        notes.append("receipt.several_apps")
     if not app.parsed:
-        notes.append("entry_point_unparsed")
+        notes.append("receipt.entry_point_unparsed")
     base = python_apps.import_base(sources[app.file], paths)
     if app.framework == "flask":
         return _flask(app, base), tuple(notes)

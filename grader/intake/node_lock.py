@@ -54,21 +54,21 @@ def normalise(document: JsonFile, wanted: Mapping[str, str]) -> Locked:
     """
     version = document.value.get("lockfileVersion")
     if version not in _VERSIONS or isinstance(version, bool):
-        return Locked(notes=("lock_ignored",))
+        return Locked(notes=("receipt.lock_ignored",))
     packages = document.section("packages")
     if _of_root(document, packages.get("")) != wanted:
-        return Locked(notes=("lock_ignored",))
+        return Locked(notes=("receipt.lock_ignored",))
     graph = _Graph(document, packages)
     try:
         required, all_needed = graph.reach(wanted)
     except _Disagrees:
-        return Locked(notes=("lock_ignored",))
+        return Locked(notes=("receipt.lock_ignored",))
     written: dict[str, Any] = {"": {"name": "app", "version": "0.0.0", "dependencies": dict(wanted)}}
     for path in sorted(all_needed):
         written[path] = graph.entry(path) | ({} if path in required else {"optional": True})
     text = {"name": "app", "version": "0.0.0", "lockfileVersion": 3, "requires": True, "packages": written}
     scripts = any(packages[path].get("hasInstallScript") for path in all_needed)
-    return Locked(text=json.dumps(text), notes=("install_scripts_not_run",) if scripts else ())
+    return Locked(text=json.dumps(text), notes=("receipt.install_scripts_not_run",) if scripts else ())
 
 
 def _of_root(document: JsonFile, root: object) -> dict[str, str]:

@@ -57,13 +57,13 @@ def read_packages(package: JsonFile, files: Mapping[str, bytes], paths: frozense
 def _notes(package: JsonFile, paths: frozenset[str]) -> list[str]:
     notes = []
     if package.value.get("devDependencies"):
-        notes.append("dev_dependencies_ignored")
+        notes.append("receipt.dev_dependencies_ignored")
     if package.value.get("peerDependencies"):
-        notes.append("peer_dependencies_ignored")
+        notes.append("receipt.peer_dependencies_ignored")
     if package.section("optionalDependencies"):
-        notes.append("optional_dependencies_required")
+        notes.append("receipt.optional_dependencies_required")
     if OTHER_LOCKS & paths:
-        notes.append("other_lock_ignored")
+        notes.append("receipt.other_lock_ignored")
     return notes
 
 
@@ -84,11 +84,11 @@ def _checked(package: JsonFile, place: tuple[str, str], spec: Any) -> str:
 
 def _lock(package: JsonFile, specs: Mapping[str, str], files: Mapping[str, bytes], paths: frozenset[str]) -> Locked:
     if LOCK not in paths:
-        return Locked(notes=("no_lock",))
+        return Locked(notes=("receipt.no_lock",))
     if LOCK not in files:
         raise SubmissionRejected("dependencies.too_large", file=LOCK, limit=MAX_LOCK_BYTES)
     document = read_json(LOCK, files[LOCK], limit=MAX_LOCK_BYTES)
     if package.value.get("overrides"):
         # They are no versions of the project's own packages, and a lock made with them does not agree without them.
-        return Locked(notes=("overrides_ignored", "lock_ignored"))
+        return Locked(notes=("receipt.overrides_ignored", "receipt.lock_ignored"))
     return normalise(document, specs)

@@ -58,12 +58,12 @@ def start_of(package: JsonFile, paths: frozenset[str]) -> Started:
     if found:
         return ("node", found), ()
     # `npm init` writes a main that nobody keeps up to date, so a wrong one is no reason to stop looking.
-    notes = ["main_ignored"] if main else []
+    notes = ["receipt.main_ignored"] if main else []
     usual = [path for path in ENTRY_FILES if path in paths]
     if not usual:
         raise _nothing(main, paths)
     if len(usual) > 1:
-        notes.append("several_entry_points")
+        notes.append("receipt.several_entry_points")
     return ("node", usual[0]), tuple(notes)
 
 
@@ -91,11 +91,11 @@ def _of_script(package: JsonFile, scripts: dict[str, Any], paths: frozenset[str]
         raise package.bad("scripts.start is no text")
     words = _words(script, where, paths)
     settings, command = _split(words)
-    notes = ["start_hooks_ignored"] if scripts.get("prestart") or scripts.get("poststart") else []
+    notes = ["receipt.start_hooks_ignored"] if scripts.get("prestart") or scripts.get("poststart") else []
     kept = [setting for setting in settings if not setting.startswith("PORT=")]
     if len(kept) < len(settings):
         # The port is the grader's to choose: with another one nobody would find the app.
-        notes.append("start_port_ignored")
+        notes.append("receipt.start_port_ignored")
     name = posixpath.basename(command[0]) if command else ""
     if name in _TYPESCRIPT_TOOLS or _translates(command):
         raise _typescript(where, script)

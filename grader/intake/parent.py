@@ -38,12 +38,12 @@ _MAX_DETAIL = 300
 
 def receive(path: Path, *, spool: Path) -> Workspace:
     """See :func:`grader.intake.receive`."""
-    with _opened(path) as archive:
+    with as_archive(path) as archive:
         return _through_jail(archive, spool)
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[IO[bytes]]:
+def as_archive(path: Path) -> Iterator[IO[bytes]]:
     """Open the archive, or a packed copy of the folder."""
     where = shown(str(path))
     try:
@@ -205,7 +205,7 @@ def _workspace(outcome: _Outcome, spool: Path) -> Workspace:
         found = result["workspace"]
         notes = found["receipt"]["notes"]
         if confinement["network"] != "none":
-            notes.append("jail_shares_network")
+            notes.append("receipt.jail_shares_network")
         found["receipt"]["digest"] = outcome.digest
         return Workspace.model_validate({**found, "tar": spool})
     except GraderError:

@@ -85,7 +85,7 @@ def normalise(document: JsonFile, wanted: Mapping[str, str]) -> Locked:
         raise document.bad("a package is listed twice")
     provided = {name for package in packages for key in ("provide", "replace") for name in package.get(key, {})}
     if not all(_holds(by_name.get(name), constraint) or name in provided for name, constraint in wanted.items()):
-        return Locked(notes=("lock_ignored",))
+        return Locked(notes=("receipt.lock_ignored",))
     platform = tuple(
         Platform(
             file=document.file,

@@ -84,14 +84,14 @@ def read_packages(files: Mapping[str, bytes], paths: frozenset[str]) -> Found:
 def _notes(composer: JsonFile) -> list[str]:
     notes = []
     if composer.value.get("require-dev"):
-        notes.append("dev_dependencies_ignored")
+        notes.append("receipt.dev_dependencies_ignored")
     if composer.value.get("scripts"):
-        notes.append("composer_scripts_ignored")
+        notes.append("receipt.composer_scripts_ignored")
     config = composer.value.get("config")
     if isinstance(config, dict) and config.get("allow-plugins"):
-        notes.append("composer_plugins_ignored")
+        notes.append("receipt.composer_plugins_ignored")
     if composer.value.get("minimum-stability", "stable") != "stable":
-        notes.append("minimum_stability_ignored")
+        notes.append("receipt.minimum_stability_ignored")
     return notes
 
 
@@ -134,7 +134,7 @@ def _lock(wanted: Mapping[str, str], files: Mapping[str, bytes], paths: frozense
     if not wanted:
         return Locked()
     if LOCK not in paths:
-        return Locked(notes=("no_lock",))
+        return Locked(notes=("receipt.no_lock",))
     if LOCK not in files:
         raise SubmissionRejected("dependencies.too_large", file=LOCK, limit=MAX_LOCK_BYTES)
     return normalise(read_json(LOCK, files[LOCK], limit=MAX_LOCK_BYTES), wanted)

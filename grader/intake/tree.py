@@ -52,11 +52,11 @@ def plan(entries: Iterable[Entry]) -> Tree:
     if not draft.files:
         raise SubmissionRejected("archive.empty")
     depth = _wrapping_folders(draft)
-    notes = ["single_folder_unwrapped"] if depth else []
+    notes = ["receipt.single_folder_unwrapped"] if depth else []
     if draft.backslashes:
-        notes.append("backslash_paths")
+        notes.append("receipt.backslash_paths")
     if any(len(path) == depth + 1 and path[-1].casefold() == "dockerfile" for path in draft.files):
-        notes.append("dockerfile_ignored")
+        notes.append("receipt.dockerfile_ignored")
     members: dict[str, Entry | None] = {"/".join(path[depth:]): None for path in draft.directories if len(path) > depth}
     members |= {"/".join(path[depth:]): entry for path, entry in draft.files.items()}
     return Tree(

@@ -75,6 +75,7 @@ class Report(Frozen):
     not_run: tuple[CheckLine, ...]
     not_run_note: str
     errors: tuple[CheckLine, ...]
+    notes: tuple[Explanation, ...]
     phases: tuple[tuple[str, float], ...]
     facts: tuple[tuple[str, str], ...]
 
@@ -111,6 +112,7 @@ def summarise(verdict: Verdict, pack: Pack, lang: Lang) -> Report:
         not_run=tuple(line for line in lines if line.outcome == "not_run"),
         not_run_note=label("not_asked_note" if partial else "not_run_note", lang),
         errors=tuple(line for line in lines if line.outcome == "error"),
+        notes=tuple(explain(note.code, note.params, lang) for note in verdict.facts.notes),
         phases=_phases(verdict, lang),
         facts=_facts(verdict, lang),
     )

@@ -4,7 +4,6 @@ Lines are laid out here and printed as they are, so Rich never reads markup in t
 """
 
 import io
-from collections.abc import Iterable
 from typing import Final
 
 from rich.cells import cell_len
@@ -14,21 +13,18 @@ from rich.text import Text
 from grader.packs import Pack
 from grader.reports.cards import Card, CheckTag
 from grader.reports.catalogue import Explanation, Lang, label
+from grader.reports.page import INDENT, Page
 from grader.reports.summary import CheckLine, Fault, Group, Report, Tone, summarise
 from grader.reports.wrapping import folded, padded, wrap
 from grader.verdict import Verdict
 
-MIN_WIDTH, MAX_WIDTH = 40, 96
-"""Columns used: narrower than MIN_WIDTH wraps anyhow, wider than MAX_WIDTH is hard to read."""
-
-INDENT: Final = "  "
 STYLES: Final[dict[Tone, str]] = {"pass": "bold green", "fail": "bold red", "error": "bold yellow", "neutral": "bold"}
 CHECK_STYLES: Final = {"pass": "green", "fail": "red", "error": "yellow", "not_run": "dim"}
 
 
 def render(verdict: Verdict, pack: Pack, lang: Lang, console: Console) -> None:
     """Print the whole report on ``console``, which decides about colour (NO_COLOR, not a terminal)."""
-    page = _Page(console, lang)
+    page = Page(console, lang)
     report = summarise(verdict, pack, lang)
     _band(page, report)
     if report.fault:
@@ -45,6 +41,7 @@ def render(verdict: Verdict, pack: Pack, lang: Lang, console: Console) -> None:
             _card(page, card, first=False, once=True)
     _errors(page, report.errors)
     _not_run(page, report)
+    _notes(page, report.notes)
     _phases(page, report)
     _last_line(page, report)
 
@@ -56,46 +53,7 @@ def text(verdict: Verdict, pack: Pack, lang: Lang) -> str:
     return out.getvalue()
 
 
-class _Page:
-    """Prints laid-out lines in one language at one width."""
-
-    def __init__(self, console: Console, lang: Lang) -> None:
-        self.console, self.lang = console, lang
-        self.width = max(MIN_WIDTH, min(console.width, MAX_WIDTH))
-
-    def line(self, text: Text | str = "", style: str = "") -> None:
-        """One line as it is; what is too long for the terminal is left to the terminal."""
-        printed = Text(text, style=style) if isinstance(text, str) else text
-        self.console.print(printed, soft_wrap=True, highlight=False, markup=False, emoji=False)
-
-    def heading(self, words: str) -> None:
-        """A section: an empty line, the words, a rule to the right edge."""
-        rule = "─" * max(2, self.width - cell_len(words) - 4)
-        self.line()
-        self.line(Text.assemble(("── ", "dim"), (words, "bold"), (f" {rule}", "dim")))
-
-    def say(self, words: str, *, indent: str = INDENT, style: str = "") -> None:
-        """A paragraph."""
-        for part in wrap(words, self.width - cell_len(indent)):
-            self.line(Text.assemble(indent, (part, style)))
-
-    def labelled(self, name: str, words: str, *, style: str = "") -> None:
-        """A label and its paragraph, which hangs below it."""
-        lead = f"{label(name, self.lang)}:"
-        for place, part in enumerate(wrap(f"{lead} {words}", self.width - 2 * len(INDENT))):
-            if place == 0 and part.startswith(lead):
-                self.line(Text.assemble(INDENT, (lead, "bold"), (part[len(lead) :], style)))
-            else:
-                self.line(Text.assemble(INDENT * 2, (part, style)))
-
-    def verbatim(self, lines: Iterable[str], *, style: str = "dim") -> None:
-        """Foreign lines behind a bar: bodies and logs, folded at the edge."""
-        for line in lines:
-            for part in folded(line, self.width - 2 * len(INDENT) - 2):
-                self.line(Text.assemble(INDENT * 2, ("│ ", "dim"), (part, style)))
-
-
-def _band(page: _Page, report: Report) -> None:
+def _band(page: Page, report: Report) -> None:
     style = STYLES[report.tone]
     rule = "━" * page.width
     page.line(rule, style=style)
@@ -120,7 +78,7 @@ def _rule_of(report: Report) -> Text:
     return words.append(")", style="dim")
 
 
-def _fault(page: _Page, fault: Fault) -> None:
+def _fault(page: Page, fault: Fault) -> None:
     page.line()
     _explained(page, fault.explanation)
     if fault.log:
@@ -128,13 +86,13 @@ def _fault(page: _Page, fault: Fault) -> None:
         page.verbatim(fault.log)
 
 
-def _explained(page: _Page, words: Explanation) -> None:
+def _explained(page: Page, words: Explanation) -> None:
     page.line(Text.assemble(INDENT, (words.title, "bold"), (f"  [{words.code}]", "dim")))
     page.say(words.sentence)
     page.labelled("next_step", words.next_step)
 
 
-def _groups(page: _Page, groups: tuple[Group, ...]) -> None:
+def _groups(page: Page, groups: tuple[Group, ...]) -> None:
     page.heading(label("points_by_group", page.lang))
     for group in groups:
         points = f"{group.points}/{group.max}"
@@ -167,7 +125,7 @@ def _bar(points: int, most: int) -> str:
     return "■" * filled + "□" * (10 - filled)
 
 
-def _card(page: _Page, card: Card, *, first: bool, once: bool = False) -> None:
+def _card(page: Page, card: Card, *, first: bool, once: bool = False) -> None:
     lang = page.lang
     page.line()
     if first:
@@ -195,7 +153,7 @@ def _card(page: _Page, card: Card, *, first: bool, once: bool = False) -> None:
     page.line(f"{INDENT * 2}{card.retry}", style="cyan")
 
 
-def _card_head(page: _Page, card: Card, *, once: bool) -> None:
+def _card_head(page: Page, card: Card, *, once: bool) -> None:
     lang = page.lang
     mark = Text("⚠ ", style="bold yellow") if once else Text("✗ ", style="bold red")
     if card.alike:
@@ -209,7 +167,7 @@ def _card_head(page: _Page, card: Card, *, once: bool) -> None:
             page.say(_title(check), indent=INDENT * 2)
 
 
-def _exchange(page: _Page, card: Card) -> None:
+def _exchange(page: Page, card: Card) -> None:
     """What was sent and what came back; of a card like an earlier one only the command to try it."""
     if not card.request_line:
         return
@@ -222,7 +180,7 @@ def _exchange(page: _Page, card: Card) -> None:
     page.line(f"{INDENT * 2}{card.curl}", style="cyan")
 
 
-def _card_title(page: _Page, mark: Text, card: Card, *, once: bool) -> None:
+def _card_title(page: Page, mark: Text, card: Card, *, once: bool) -> None:
     """The check's line: mark, id, title, and what it lost (said once, however many causes it has)."""
     check = card.checks[0]
     note = _lost(0 if once else check.lost, page.lang)
@@ -255,7 +213,7 @@ def _lost(points: int, lang: Lang) -> Text:
     return Text(f"  {label('lost', lang, points=points)}", style="red")
 
 
-def _differences(page: _Page, card: Card) -> None:
+def _differences(page: Page, card: Card) -> None:
     lang = page.lang
     names = (label("expected", lang), label("got", lang))
     names_width = max(cell_len(name) for name in names)
@@ -271,7 +229,7 @@ def _differences(page: _Page, card: Card) -> None:
         page.say(label("more_differences", lang, count=card.more_differences), indent=INDENT * 2, style="dim")
 
 
-def _errors(page: _Page, lines: tuple[CheckLine, ...]) -> None:
+def _errors(page: Page, lines: tuple[CheckLine, ...]) -> None:
     if not lines:
         return
     page.heading(f"{label('errors', page.lang)} ({len(lines)})")
@@ -280,7 +238,7 @@ def _errors(page: _Page, lines: tuple[CheckLine, ...]) -> None:
         page.say(f"{line.mark} {_name(line)} {line.title}", indent=INDENT * 2)
 
 
-def _not_run(page: _Page, report: Report) -> None:
+def _not_run(page: Page, report: Report) -> None:
     """Their names alone: a grading that stopped early has many, and they must not push the reason off the screen."""
     if not report.not_run:
         return
@@ -289,7 +247,17 @@ def _not_run(page: _Page, report: Report) -> None:
     page.say(" ".join(_name(line) for line in report.not_run), indent=INDENT * 2)
 
 
-def _phases(page: _Page, report: Report) -> None:
+def _notes(page: Page, notes: tuple[Explanation, ...]) -> None:
+    if not notes:
+        return
+    page.heading(f"{label('notes', page.lang)} ({len(notes)})")
+    page.say(label("notes_note", page.lang), style="dim")
+    for note in notes:
+        page.say(f"• {note.sentence}", indent=INDENT * 2)
+        page.say(note.next_step, indent=INDENT * 3, style="dim")
+
+
+def _phases(page: Page, report: Report) -> None:
     if not report.phases:
         return
     page.heading(label("phases", page.lang))
@@ -303,7 +271,7 @@ def _together(words: str) -> str:
     return words.replace(" ", "\N{NO-BREAK SPACE}")
 
 
-def _last_line(page: _Page, report: Report) -> None:
+def _last_line(page: Page, report: Report) -> None:
     """The most important lines once more, because the end is what stays on the screen."""
     page.line()
     page.line(Text.assemble((f"{report.mark} {report.word}", STYLES[report.tone]), f"   {report.score}"))

@@ -21,6 +21,7 @@ from grader.sandbox.images import ImageStore
 Agencies: TypeAlias = Mapping[str, str]
 """Agency name -> engine."""
 
+PROBE_IMAGE = "probe"
 NETWORKS = ("front", "agency", "verify")
 CONTROL_PORT = 9000
 ADDRESSES: Mapping[str, str] = {
@@ -34,6 +35,15 @@ ADDRESSES: Mapping[str, str] = {
 def agencies_of(pack: Pack) -> dict[str, str]:
     """The agencies that an exercise needs."""
     return {name: spec.engine for name, spec in sorted(pack.exercise.agencies.items())}
+
+
+def images_of(agencies: Agencies) -> tuple[str, ...]:
+    """The names of the images that a set of these agencies is made of, each once."""
+    return (PROBE_IMAGE, *dict.fromkeys(_image_of(engine) for engine in agencies.values()))
+
+
+def _image_of(engine: str) -> str:
+    return f"agency-{engine}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,7 +162,7 @@ class AgencySet:
         return networks.FIRST_AGENCY_HOST + list(self.agencies).index(name)
 
     def _start_agency(self, name: str) -> None:
-        image, secret, host = f"agency-{self.agencies[name]}", self._secrets[name], self._host(name)
+        image, secret, host = _image_of(self.agencies[name]), self._secrets[name], self._host(name)
         environment = {
             "GRADER_PASSWORD": secret.grader,
             "APP_PASSWORD": secret.app,
@@ -170,7 +180,7 @@ class AgencySet:
     def _start_probe(self) -> None:
         shape = golden.probe_shape(user=self._store.user("probe"))
         with engine_call("start the probe"):
-            image = self._store.image_id("probe")
+            image = self._store.image_id(PROBE_IMAGE)
             probe = self.create(shape, image, host=networks.PROBE_HOST, pair=("front", "verify"), seen="verify")
             self.containers["probe"] = probe
             self.channel.attach(self._client, probe)

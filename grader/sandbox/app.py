@@ -1,9 +1,7 @@
 """The submission in its container: started, restarted, watched and stopped. One at a time, each fresh."""
 
-import json
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,11 +9,14 @@ from grader.errors import InfrastructureFault, StartFailed
 from grader.packs.model import Limits
 from grader.sandbox import golden, networks
 from grader.sandbox.agency_set import AgencySet
+from grader.sandbox.diagnosis import SourceFault, blamed, read_faults
 from grader.sandbox.driver import AppExit, AppImage, LogLine
 from grader.sandbox.engine import GuardedClient, engine_call
 
 READY_SLICE_SECONDS = 2.0
 LOG_LINES = 50_000
+LOG_LINES_SHOWN = 60
+"""How much of its log is kept of an app that did not start: the last lines, where the cause stands."""
 NOTICE_SECONDS = 1.0
 RESTART_SECONDS = 2
 """How long an app may take to stop when a scenario restarts it; whether it stops in time is judged elsewhere (U5)."""
@@ -39,6 +40,7 @@ class App:
         self._container: str | None = None
         self._spent = 0.0
         self._earlier: tuple[LogLine, ...] = ()
+        self._read_well = False
         self.broken = False
         """Whether its last connection broke: it may have ended with it, and the engine needs a moment to notice."""
 
@@ -152,31 +154,52 @@ class App:
             timeout = min(READY_SLICE_SECONDS, max(0.2, deadline - time.monotonic()))
             last = self._agencies.channel.command("ready", seconds=timeout + 30, timeout=timeout).data
             if last.get("ready"):
+                self._need_readable(image)
                 return
             if not self.alive():
                 raise self._explain_exit(image)
-        log = tuple(line.text for line in self._log()[-60:])
+        raise self._explain_silence(image, last)
+
+    def _need_readable(self, image: AppImage) -> None:
+        """A server that reads its start file at each request may answer 200 without a word although it cannot read it.
+
+        Looked for once: the source does not change.
+        """
+        if not image.lazy or self._read_well:
+            return
+        for fault in self._diagnose(image):
+            if fault.file in image.start:
+                raise _unreadable(fault, _end_of(self._log()))
+        self._read_well = True
+
+    def _explain_silence(self, image: AppImage, last: Mapping[str, Any]) -> StartFailed:
+        """Why an app that runs was not healthy in time; ``last`` is what the probe got last.
+
+        A server that loads a broken file lives on and answers 500, or watches a child that ended.
+        """
+        printed = self._log()
+        log, seconds = _end_of(printed), int(self._limits.start_seconds)
+        if fault := blamed(self._diagnose(image), printed):
+            return _unreadable(fault, log)
         answer = str(last.get("last", ""))
         if last.get("code") == "start.unhealthy" and answer != "app.no_answer":
-            raise StartFailed("start.unhealthy", log=log, status=answer, seconds=int(seconds))
-        raise StartFailed("start.not_ready", log=log, seconds=int(seconds), port=golden.APP_PORT)
+            return StartFailed("start.unhealthy", log=log, status=answer, seconds=seconds)
+        return StartFailed("start.not_ready", log=log, seconds=seconds, port=golden.APP_PORT)
 
     def _explain_exit(self, image: AppImage) -> StartFailed:
+        """Why an app ended before it was healthy."""
         state = self._state()
-        log = tuple(line.text for line in self._log()[-60:])
+        printed = self._log()
+        log = _end_of(printed)
         if state.get("OOMKilled"):
             return StartFailed("start.out_of_memory", log=log, limit_mb=self._limits.memory_mb)
-        for fault in self._diagnose(image):
-            return StartFailed(
-                "start.syntax_error",
-                log=log,
-                file=str(fault["file"]),
-                line=int(fault["line"]),
-                message=str(fault["message"]),
-            )
+        faults = self._diagnose(image)
+        # It ended, and something of it cannot be read: that is the cause even where the log does not say so.
+        if fault := blamed(faults, printed) or next(iter(faults), None):
+            return _unreadable(fault, log)
         return StartFailed("start.exited", log=log, exit_code=int(state.get("ExitCode", -1)))
 
-    def _diagnose(self, image: AppImage) -> list[dict[str, Any]]:
+    def _diagnose(self, image: AppImage) -> tuple[SourceFault, ...]:
         """Read the source in a container of its own, to name the file and line that cannot be read."""
         uid = golden.APP_UID_BASE + self._agencies.slot.number
         config = golden.container_config(
@@ -193,9 +216,7 @@ class App:
             self._client.wait(container, timeout=DIAGNOSE_SECONDS)
             said = self._client.logs(container, stdout=True, stderr=False, tail=5)
             self._client.remove_container(container, force=True, v=True)
-        with suppress(ValueError):
-            return list(json.loads(said))
-        return []
+        return read_faults(said)
 
     def _state(self) -> dict[str, Any]:
         with engine_call("inspect the app"):
@@ -222,6 +243,14 @@ def cpu_seconds(client: GuardedClient, container: str) -> float:
     with engine_call("read CPU time"):
         stats = client.stats(container, stream=False, one_shot=True)
     return int(stats.get("cpu_stats", {}).get("cpu_usage", {}).get("total_usage", 0)) / 1e9
+
+
+def _unreadable(fault: SourceFault, log: tuple[str, ...]) -> StartFailed:
+    return StartFailed("start.syntax_error", log=log, file=fault.file, line=fault.line, message=fault.message)
+
+
+def _end_of(log: Sequence[LogLine]) -> tuple[str, ...]:
+    return tuple(line.text for line in log[-LOG_LINES_SHOWN:])
 
 
 def _log_line(raw: str) -> LogLine:

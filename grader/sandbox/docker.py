@@ -12,7 +12,7 @@ from typing import Any
 from grader.errors import InfrastructureFault
 from grader.packs import Pack, Person
 from grader.sandbox import labels, layers, reaper
-from grader.sandbox.agency_set import Agencies, AgencySet, agencies_of
+from grader.sandbox.agency_set import Agencies, AgencySet, agencies_of, images_of
 from grader.sandbox.app import App, cpu_seconds
 from grader.sandbox.driver import AppExit, AppImage, Examination, Listener
 from grader.sandbox.engine import GuardedClient, connect
@@ -45,9 +45,15 @@ class DockerDriver:
         """Destroy the sets that wait."""
         self._sets.close()
 
-    def images(self) -> dict[str, str]:
-        """The ids of the platform's images that a grading uses, by name."""
-        return {name: self._store.image_id(name) for name in self._store.names if name != "base"}
+    def require_images(self) -> None:
+        """Find every image that a grading can need; EnvironmentProblem names the first one that is missing."""
+        for name in self._store.names:
+            if name != "base":  # the others stand on it, and nothing runs on it
+                self._store.image_id(name)
+
+    def images(self, pack: Pack) -> dict[str, str]:
+        """The ids of the images that a sandbox for this exercise is made of, by name."""
+        return {name: self._store.image_id(name) for name in images_of(agencies_of(pack))}
 
     def prepare(self, workspace: Workspace, run: str, listen: Listener) -> AppImage:
         """Install the dependencies and put the source on top of them."""
@@ -70,6 +76,8 @@ class DockerDriver:
             layer=layer.key,
             packages=layer.packages,
             diagnose=tuple(runtime.diagnose),
+            lazy=runtime.lazy,
+            images={name: self._store.image_id(name) for name in layer.images},
         )
 
     def expect(self, pack: Pack) -> AbstractContextManager[None]:

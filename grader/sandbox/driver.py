@@ -3,7 +3,7 @@
 Two drivers keep this promise: ``docker.DockerDriver`` and ``fake.FakeDriver``; one contract test runs on both.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -20,7 +20,9 @@ Listener = Callable[[str, str], None]
 class AppImage:
     """A submission ready to start: the image's id, the command, and what the dependency layer was made from.
 
-    ``diagnose`` is the command that names the lines of the source which cannot be read (see ``RuntimeSpec``).
+    ``diagnose`` is the command that names the lines of the source which cannot be read, ``lazy`` whether a server
+    starts without reading them (see ``RuntimeSpec``).
+    ``images`` are the platform's images that were used to make it, name -> id.
     """
 
     ident: str
@@ -28,6 +30,8 @@ class AppImage:
     layer: str = ""
     packages: tuple[str, ...] = ()
     diagnose: tuple[str, ...] = ()
+    lazy: bool = False
+    images: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +93,9 @@ class Sandbox(Protocol):
 class SandboxDriver(Protocol):
     """Makes app images and sandboxes."""
 
+    def require_images(self) -> None:
+        """Find every image that a grading can need; EnvironmentProblem names the first one that is missing."""
+
     def prepare(self, workspace: Workspace, run: str, listen: Listener) -> AppImage:
         """Install the dependencies and make the app's image; BuildFailed names the package and line."""
 
@@ -98,8 +105,8 @@ class SandboxDriver(Protocol):
     def open(self, pack: Pack, seed: int, run: str, listen: Listener) -> AbstractContextManager[Sandbox]:
         """Start agencies and probe on the world of this seed; everything is gone when the context ends."""
 
-    def images(self) -> dict[str, str]:
-        """The ids of the platform's images that a grading uses, by name."""
+    def images(self, pack: Pack) -> dict[str, str]:
+        """The ids of the images that a sandbox for this exercise is made of, by name."""
 
     def close(self) -> None:
         """Let go of everything that waits for the next grading."""

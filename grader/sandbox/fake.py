@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from grader.errors import BuildFailed, InfrastructureFault, StartFailed
 from grader.evidence import CheckEvidence
 from grader.packs import Pack, Person
+from grader.sandbox.agency_set import agencies_of, images_of
 from grader.sandbox.driver import AppExit, AppImage, Examination, Listener, LogLine
 from grader.submission import Workspace
 
@@ -44,9 +45,12 @@ class FakeDriver:
     calls: list[str] = field(default_factory=list)
     open_now: int = 0
 
-    def images(self) -> dict[str, str]:
-        """A fixed id for each image that a grading uses."""
-        return {"probe": "sha256:fake-probe"}
+    def require_images(self) -> None:
+        """None is missing."""
+
+    def images(self, pack: Pack) -> dict[str, str]:
+        """A fixed id for each image that a sandbox is made of."""
+        return {name: f"sha256:fake-{name}" for name in images_of(agencies_of(pack))}
 
     def prepare(self, workspace: Workspace, run: str, listen: Listener) -> AppImage:
         """Fail as scripted, or make an image that stands for the workspace."""
@@ -54,7 +58,12 @@ class FakeDriver:
         listen("build", "fake")
         if self.build is not None:
             raise self.build
-        return AppImage(ident=f"sha256:fake-{workspace.receipt.digest}", start=workspace.start)
+        runtime = f"runtime-{workspace.runtime}"
+        return AppImage(
+            ident=f"sha256:fake-{workspace.receipt.digest}",
+            start=workspace.start,
+            images={runtime: f"sha256:fake-{runtime}"},
+        )
 
     @contextmanager
     def expect(self, pack: Pack) -> Iterator[None]:

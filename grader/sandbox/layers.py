@@ -43,11 +43,15 @@ _LOCKS: dict[str, threading.Lock] = defaultdict(threading.Lock)
 
 @dataclass(frozen=True, kw_only=True)
 class Layer:
-    """A dependency layer that is ready: its image id, key and the exact packages in it."""
+    """A dependency layer that is ready: its image id, key and the exact packages in it.
+
+    ``images`` names the platform's images that this took: the runtime's, and the builder's if it had to be made.
+    """
 
     ident: str
     key: str
     packages: tuple[str, ...]
+    images: tuple[str, ...]
 
 
 def provide_layer(
@@ -75,11 +79,11 @@ def provide_layer(
         if found:
             listen("cached")
             packages = (found[0]["Labels"] or {}).get("grader.packages", "")
-            return Layer(ident=str(found[0]["Id"]), key=key, packages=tuple(packages.split()))
+            return Layer(ident=str(found[0]["Id"]), key=key, packages=tuple(packages.split()), images=(spec.image,))
         with tempfile.TemporaryFile(prefix="grader-layer-") as content:
             packages = _install(client, store, spec, dependencies, run, content=content, listen=listen)
             ident = _commit(client, spec, image, key, packages, content=content, run=run)
-        return Layer(ident=ident, key=key, packages=packages)
+        return Layer(ident=ident, key=key, packages=packages, images=(spec.image, spec.builder))
 
 
 def _install(

@@ -14,7 +14,8 @@ class RuntimeSpec:
 
     ``name`` is the word that intake uses for it. ``builder`` is the image that installs packages, ``target`` the folder
     where they lie, in the builder and in the app's image alike. ``diagnose`` is the command that reads the source below
-    /app and prints a JSON list of ``{"file", "line", "message"}`` on one line; it runs nothing of the source.
+    /app and prints a JSON list of ``{"file", "line", "message"}`` on one line; it runs nothing of the source. ``lazy``:
+    the source is read at the first request and not at the start, so that a server may look well without any of it.
     """
 
     name: str
@@ -22,6 +23,7 @@ class RuntimeSpec:
     builder: str
     target: str
     diagnose: Sequence[str]
+    lazy: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,6 +24,22 @@ def reap(client: GuardedClient) -> int:
     return _remove(client, labels.is_abandoned) + reap_scratch()
 
 
+def runs_in(client: GuardedClient) -> list[tuple[str, bool]]:
+    """The gradings that have containers or networks in the engine, each with whether its process still runs."""
+    filters = {"label": labels.RUN}
+    with engine_call("list"):
+        found = [
+            one["Labels"]
+            for one in (*client.containers(all=True, filters=filters), *client.networks(filters=filters))
+            if one["Labels"].get(labels.RUN)
+        ]
+    alive: dict[str, bool] = {}
+    for marks in found:
+        run = marks[labels.RUN]
+        alive[run] = alive.get(run, True) and not labels.is_abandoned(marks)
+    return sorted(alive.items())
+
+
 SCRATCH = "grader-run-"
 """Scratch folders are named after the process that owns them, so that a later one knows whose they were."""
 

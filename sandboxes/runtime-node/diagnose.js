@@ -1,6 +1,6 @@
 // Name the JavaScript files of /app that cannot be compiled; nothing of them is run. Prints one JSON list.
 //
-// Called only after an app stopped before it answered, so that the trainee is told the file and line. The search is done
+// Called only for an app that did not start, so that the trainee is told the file and line. The search is done
 // in this process, because 500 times `node --check` would take longer than there is.
 'use strict';
 

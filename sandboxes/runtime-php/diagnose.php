@@ -1,7 +1,7 @@
 <?php
 // Name the PHP files of /app that cannot be compiled; nothing of them is run. Prints one JSON list.
 //
-// Called only after an app stopped before it answered, so that the trainee is told the file and line.
+// Called only for an app that did not start, so that the trainee is told the file and line.
 const ROOT = '/app/';
 const MAX_FILES = 300;
 const MAX_BYTES = 1_000_000;

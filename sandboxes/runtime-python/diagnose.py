@@ -1,6 +1,6 @@
 """Name the Python files of /app that cannot be compiled; nothing of them is run. Prints one JSON list.
 
-Called only after an app stopped before it answered, so that the trainee is told the file and line.
+Called only for an app that did not start, so that the trainee is told the file and line.
 """
 
 import json

@@ -43,6 +43,13 @@ def project(folder: Path, main: str, requirements: str | None = None) -> Path:
     return folder
 
 
+def front_controller(folder: Path, source: str) -> Path:
+    """A PHP project with one file: PHP's own server reads it anew for each request."""
+    folder.mkdir()
+    (folder / "index.php").write_text(source, encoding="utf-8")
+    return folder
+
+
 def archive(path: Path, *entries: str) -> Path:
     """A zip with these names in it."""
     with zipfile.ZipFile(path, "w") as bundle:
@@ -71,6 +78,12 @@ CASES: dict[str, tuple[Callable[[Path], Path], str, str, int]] = {
     ),
     "syntax error": (
         lambda tmp: project(tmp / "p", HEALTHY + "def broken(:\n"),
+        "start_failed",
+        "start.syntax_error",
+        3,
+    ),
+    "syntax error in a server that lives on": (
+        lambda tmp: front_controller(tmp / "p", "<?php\n\nfunction broken( {\n"),
         "start_failed",
         "start.syntax_error",
         3,
@@ -140,13 +153,18 @@ def test_a_crash_is_named_with_its_exit_code(impatient: Path, tmp_path: Path) ->
     assert "run.crashed" in {finding["code"] for finding in u1["findings"]}
 
 
-def test_the_syntax_error_is_shown_with_file_and_line(impatient: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("case", "file", "line"),
+    [("syntax error", "main.py", 9), ("syntax error in a server that lives on", "index.php", 3)],
+)
+def test_the_syntax_error_is_shown_with_file_and_line(
+    case: str, file: str, line: int, impatient: Path, tmp_path: Path
+) -> None:
     """A person reads where it is, in Thai and in English."""
-    bad = project(tmp_path / "p", HEALTHY + "def broken(:\n")
-    for lang in ("th", "en"):
+    bad = CASES[case][0](tmp_path)
+    for lang, place in (("th", f"{file} บรรทัด {line}"), ("en", f"{file} line {line}")):
         done = grader("check", bad, "--exercise", impatient, "--seed", 1, "--lang", lang)
-        assert "main.py" in done.stdout
-        assert "9" in done.stdout
+        assert place in " ".join(done.stdout.split())
 
 
 def test_an_unknown_exercise_lists_those_that_exist(tmp_path: Path) -> None:

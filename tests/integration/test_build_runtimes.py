@@ -4,6 +4,7 @@ import io
 import json
 import tarfile
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import get_args
 
 import pytest
@@ -54,10 +55,11 @@ def test_a_node_layer_is_made_once(recorded: Recorded, engine: GuardedClient) ->
     try:
         assert recorded.calls["POST /containers/create"] == 2, heard
         assert first.packages == ("debug==4.3.7", "ms==2.1.3")
+        assert first.images == ("runtime-node", "builder-node")
         recorded.calls.clear()
         second, heard = made(recorded, store, "node", wanted)
         assert dict(recorded.calls) == {"GET /images/json": 1}
-        assert (second, heard) == (first, ["cached"])
+        assert (second, heard) == (replace(first, images=("runtime-node",)), ["cached"])
         command = ("node", "--input-type=module", "--eval", IMPORT)
         assert said(engine, first, *command) == "function 1m"
         assert said(engine, first, "find", "/app", "-maxdepth", "1") == "/app\n/app/node_modules"
@@ -148,7 +150,7 @@ def test_a_php_layer_is_made_once(repository: composer.Repository, recorded: Rec
         finally:
             engine.unpause(repository.container)
         assert dict(recorded.calls) == {"GET /images/json": 1}
-        assert (second, heard) == (first, ["cached"])
+        assert (second, heard) == (replace(first, images=("runtime-php",)), ["cached"])
         vendor = json.dumps([f"/app/vendor/{name}" for name in ("acme", "autoload.php", "composer")])
         printed = said(engine, first, "php", "-r", PHP_LOADS).replace("\\/", "/")
         assert printed == f"sawasdee /app/vendor/composer/../../src {vendor.replace(', ', ',')}"

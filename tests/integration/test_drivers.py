@@ -74,9 +74,10 @@ def refuses(sandbox: Sandbox) -> None:
 
 
 def test_a_driver_names_its_images(driven: Driven) -> None:
-    """A verdict says which images it was reached with, by digest."""
-    images = driven.driver.images()
-    assert images["probe"].startswith("sha256:")
+    """A verdict says which images it was reached with, by digest: the builder only if it had to install packages."""
+    images = {**driven.driver.images(driven.pack), **driven.image.images}
+    assert images.keys() - {"builder"} == {"probe", "agency-postgres", "runtime-python"}
+    assert all(ident.startswith("sha256:") for ident in images.values())
     assert driven.image.ident.startswith("sha256:")
     assert driven.image.start
 

@@ -9,6 +9,7 @@ from grader.packs import Pack
 from grader.sandbox import doctor, labels
 from grader.sandbox.docker import DockerDriver
 from grader.sandbox.engine import GuardedClient
+from grader.sandbox.images import ImageStore
 from tests.fixtures.workspaces import Running, running
 
 RUN, OTHER = "isolation", "neighbour"
@@ -160,7 +161,7 @@ def test_printing_a_lot_costs_little_disk(app: Running, engine: GuardedClient) -
     assert len(kept) < 2_500_000
 
 
-def test_a_plain_internal_network_would_reach_the_host(driver: DockerDriver) -> None:
+def test_a_plain_internal_network_would_reach_the_host(store: ImageStore) -> None:
     """The defence is ours and not the engine's: without it the same listener answers. Shows that the test can fail."""
     subnet = "10.234.250.0/28"
     created = subprocess.run(
@@ -182,7 +183,7 @@ def test_a_plain_internal_network_would_reach_the_host(driver: DockerDriver) -> 
     assert created.stdout
     try:
         with doctor.listener_on_every_address() as port:
-            image = driver.images()["runtime-python"]
+            image = store.image_id("runtime-python")
             script = f"import socket; socket.create_connection(('10.234.250.1', {port}), 2); print('open')"
             knocked = subprocess.run(
                 ["docker", "run", "--rm", "--network", "plain-x", "--entrypoint", "python3", image, "-I", "-c", script],

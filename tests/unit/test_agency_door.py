@@ -257,6 +257,24 @@ def test_healing_releases_what_was_held_back(tmp_path: Path) -> None:
     at_the_door(tmp_path, story)
 
 
+def test_an_answer_that_is_held_back_outlives_its_server(tmp_path: Path) -> None:
+    """A server that answers and ends, to a client that goes on talking: the answer arrives, if only earlier."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        writer.write(b"not you\n")
+
+    async def story(house: House) -> None:
+        await house.play({"t": 0, "mode": "latency", "ms": 5_000})
+        reader, writer = await house.enter()
+        writer.write(b"let me in\n")
+        await asyncio.sleep(0.2)
+        writer.write(b"hello?\n")
+        assert await reader.readline() == b"not you\n"
+
+    at_the_door(tmp_path, story, serve=serve)
+
+
 def test_pause_stops_everything_and_loses_nothing(tmp_path: Path) -> None:
     """Nothing moves while paused, connecting still works, and after healing every byte is there."""
 

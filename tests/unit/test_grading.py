@@ -1,5 +1,6 @@
 """The pipeline on the fake driver: whose fault is whose, what counts, what is repeated, what is cleaned up."""
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -7,10 +8,11 @@ import pytest
 
 from grader.errors import BuildFailed, InfrastructureFault, PackInvalid, StartFailed, UsageProblem
 from grader.evidence import CheckEvidence, Exchange, Finding, Request, Response
-from grader.grading import grade
+from grader.grading import facts, grade
 from grader.packs import Check, Pack, Person, Text, load_pack
 from grader.people import People, find_people
 from grader.sandbox.fake import FakeDriver, Play
+from grader.submission import Receipt
 from grader.verdict import Verdict
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
@@ -70,6 +72,39 @@ def test_everything_right_is_a_pass_with_all_points(pack: Pack) -> None:
     assert (verdict.outcome, verdict.points, verdict.code) == ("pass", verdict.max, None)
     assert [call for call in driver.calls if call.startswith("start")] == ["start " + verdict.facts.images["app"]]
     assert driver.open_now == 0
+
+
+def test_a_verdict_names_the_images_that_were_used_and_no_other(pack: Pack) -> None:
+    """Those of the app's image, of the exercise's sandbox, and the app itself; also when the app did not start."""
+    for play in (Play(results=passing(pack)), Play(start=StartFailed("start.exited", exit_code=1))):
+        images = run(pack, play)[0].facts.images
+        agencies = {f"agency-{spec.engine}" for spec in pack.exercise.agencies.values()}
+        assert set(images) == {"app", "probe", "runtime-python", *agencies}
+        assert all(ident.startswith("sha256:") for ident in images.values())
+    assert run(pack, Play(), build=BuildFailed("build.failed"))[0].facts.images == {}
+
+
+def test_a_verdict_says_what_was_noticed_when_the_submission_came(pack: Pack, tmp_path: Path) -> None:
+    """Also when it could not be built: a note may be the explanation. One name stands for all places it was met at."""
+    project = tmp_path / "project"
+    shutil.copytree(PROJECT, project, ignore=shutil.ignore_patterns("__pycache__"))
+    (project / "Dockerfile").touch()
+    for folder in ("venv", "lib/__pycache__", "lib/more/__pycache__"):
+        (project / folder).mkdir(parents=True)
+    expected = {"receipt.left_out": {"names": "__pycache__, venv"}, "receipt.dockerfile_ignored": {}}
+    for driver in (FakeDriver(plays=[Play(results=passing(pack))]), FakeDriver(build=BuildFailed("build.failed"))):
+        verdict = grade(project, pack, driver, seed=1)
+        assert {note.code: note.params for note in verdict.facts.notes} == expected
+    assert run(pack, Play(results=passing(pack)))[0].facts.notes == ()
+
+
+def test_names_that_had_to_be_guessed_are_told_of() -> None:
+    """A name that was not written in UTF-8 may have been read wrongly."""
+    receipt = Receipt(digest="sha256:1", files=1, size=1, notes=("receipt.no_lock",), decoded_names=("ก.py", "ข.py"))
+    assert [(note.code, note.params) for note in facts.notes(receipt)] == [
+        ("receipt.names_decoded", {"count": 2, "example": "ก.py"}),
+        ("receipt.no_lock", {}),
+    ]
 
 
 def test_a_failure_that_shows_twice_counts(pack: Pack) -> None:

@@ -109,7 +109,7 @@ def test_encodings_of_editors_and_powershell(encoding: str, ending: str) -> None
     """UTF-8 with or without a mark and UTF-16 with one are read, with both line endings."""
     found = read(f"fastapi{ending}uvicorn{ending}".encode(encoding))
     assert found.lines == ((1, "fastapi"), (2, "uvicorn"))
-    assert found.notes == (("dependencies_utf16",) if encoding == "utf-16" else ())
+    assert found.notes == (("receipt.dependencies_utf16",) if encoding == "utf-16" else ())
 
 
 @pytest.mark.parametrize("content", ["fastapi".encode("utf-16-le"), b"fastapi # \xa1\xa2", b"\xff\xfea"])

@@ -118,7 +118,7 @@ def test_several_apps_are_noted() -> None:
     """With two candidates the more usual place is taken, and the receipt says that there was a choice."""
     found = project({"app.py": FLASK, "main.py": FASTAPI})
     assert found.start[3] == "main:app"
-    assert found.notes == ("several_apps",)
+    assert found.notes == ("receipt.several_apps",)
 
 
 def test_factory_that_needs_arguments_is_no_candidate() -> None:
@@ -145,7 +145,7 @@ def test_syntax_error_with_a_visible_app_is_left_to_the_start() -> None:
     """Where the app object can be seen, the app is started: its traceback says more than a refusal."""
     found = project({"main.py": FASTAPI + b"\ndef f(:\n"})
     assert found.start[3] == "main:app"
-    assert found.notes == ("entry_point_unparsed",)
+    assert found.notes == ("receipt.entry_point_unparsed",)
 
 
 DEEP = {
@@ -206,7 +206,7 @@ def test_runtime_is_known_by_its_files(files: dict[str, bytes], runtime: str) ->
 
 def test_python_wins_beside_a_frontend() -> None:
     """A package.json beside requirements.txt is a frontend's; the receipt notes it."""
-    assert project({"main.py": FASTAPI, "package.json": b"{}"}).notes == ("several_runtimes",)
+    assert project({"main.py": FASTAPI, "package.json": b"{}"}).notes == ("receipt.several_runtimes",)
 
 
 @pytest.mark.parametrize(

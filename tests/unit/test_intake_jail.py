@@ -56,7 +56,7 @@ def test_folder_and_zip_have_one_digest(tmp_path: Path) -> None:
     assert len({receipt.digest for receipt in receipts}) == 1
     assert [item.path for item in receipts[0].dropped] == [".git", "app/.DS_Store", "node_modules"]
     assert receipts[0].dropped == receipts[1].dropped
-    assert receipts[2].notes == ("single_folder_unwrapped",)
+    assert receipts[2].notes == ("receipt.single_folder_unwrapped",)
 
 
 def test_node_project_becomes_a_workspace(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def test_backslashes_separate_folders() -> None:
     """Windows PowerShell writes backslashes: they make folders, and the receipt says so."""
     receipt, files = accepted(forge(*project_pieces(Piece(name=b"app\\models\\person.py", content=b"x = 1\n"))))
     assert "app/models/person.py" in files
-    assert "backslash_paths" in receipt["notes"]
+    assert "receipt.backslash_paths" in receipt["notes"]
 
 
 def test_dropped_paths_are_listed_once() -> None:
@@ -86,7 +86,7 @@ def test_single_folder_is_unwrapped(prefix: str) -> None:
     wrapped = {prefix + name: content for name, content in PROJECT.items()}
     receipt, files = accepted(make_zip({**wrapped, "__MACOSX/work/._main.py": b"x"}))
     assert sorted(files) == sorted(PROJECT)
-    assert "single_folder_unwrapped" in receipt["notes"]
+    assert "receipt.single_folder_unwrapped" in receipt["notes"]
 
 
 def test_empty_directory_beside_the_folder_prevents_unwrapping() -> None:
@@ -101,7 +101,7 @@ def test_dockerfile_stays_with_a_note() -> None:
     """A Dockerfile is no reason to refuse; the receipt says that it is not used."""
     receipt, files = accepted(make_zip({**PROJECT, "Dockerfile": b"FROM scratch\n"}))
     assert "Dockerfile" in files
-    assert receipt["notes"] == ["dockerfile_ignored"]
+    assert receipt["notes"] == ["receipt.dockerfile_ignored"]
 
 
 def test_thai_names_are_portable() -> None:

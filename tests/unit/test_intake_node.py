@@ -80,19 +80,23 @@ def test_byte_order_mark_is_taken() -> None:
 
 
 NOTES: dict[str, tuple[dict[str, Any], tuple[str, ...], tuple[str, ...]]] = {
-    "main of npm init": ({"main": "index.js"}, ("server.js",), ("main_ignored",)),
-    "several": ({}, ("server.js", "app.js"), ("several_entry_points",)),
-    "port": (script("PORT=3000 node a.js"), ("a.js",), ("start_port_ignored",)),
-    "hooks": (script("node a.js", prestart="tsc"), ("a.js",), ("start_hooks_ignored",)),
-    "development": ({"devDependencies": {"x": "github:a/b"}}, ("app.js",), ("dev_dependencies_ignored",)),
-    "peers": ({"peerDependencies": {"x": "1"}}, ("app.js",), ("peer_dependencies_ignored",)),
-    "no lock": ({"dependencies": {"x": "1"}}, ("app.js",), ("no_lock",)),
+    "main of npm init": ({"main": "index.js"}, ("server.js",), ("receipt.main_ignored",)),
+    "several": ({}, ("server.js", "app.js"), ("receipt.several_entry_points",)),
+    "port": (script("PORT=3000 node a.js"), ("a.js",), ("receipt.start_port_ignored",)),
+    "hooks": (script("node a.js", prestart="tsc"), ("a.js",), ("receipt.start_hooks_ignored",)),
+    "development": ({"devDependencies": {"x": "github:a/b"}}, ("app.js",), ("receipt.dev_dependencies_ignored",)),
+    "peers": ({"peerDependencies": {"x": "1"}}, ("app.js",), ("receipt.peer_dependencies_ignored",)),
+    "no lock": ({"dependencies": {"x": "1"}}, ("app.js",), ("receipt.no_lock",)),
     "optional": (
         {"optionalDependencies": {"x": "1"}},
         ("app.js",),
-        ("optional_dependencies_required", "no_lock"),
+        ("receipt.optional_dependencies_required", "receipt.no_lock"),
     ),
-    "other tools": ({"dependencies": {"x": "1"}}, ("app.js", "yarn.lock"), ("other_lock_ignored", "no_lock")),
+    "other tools": (
+        {"dependencies": {"x": "1"}},
+        ("app.js", "yarn.lock"),
+        ("receipt.other_lock_ignored", "receipt.no_lock"),
+    ),
     "nothing": ({}, ("app.js",), ()),
 }
 

@@ -103,7 +103,7 @@ def test_lock_keeps_names_versions_and_hashes() -> None:
             "node_modules/peer": {"version": "1.0.0", "peer": True},
         },
     }
-    assert found.notes == ("dev_dependencies_ignored", "install_scripts_not_run")
+    assert found.notes == ("receipt.dev_dependencies_ignored", "receipt.install_scripts_not_run")
 
 
 def test_equal_locks_have_equal_texts() -> None:
@@ -130,19 +130,19 @@ def test_lock_of_another_package_json_is_left_aside(lock: object) -> None:
     """A lock that does not agree with package.json is not used, and the receipt says so."""
     found = detected(PACKAGE, lock)
     assert found.dependencies.lock == ""
-    assert found.notes == ("dev_dependencies_ignored", "lock_ignored")
+    assert found.notes == ("receipt.dev_dependencies_ignored", "receipt.lock_ignored")
 
 
 def test_lock_made_with_overrides_is_left_aside() -> None:
     """Overrides are not carried out, so a lock made with them would not fit."""
     found = detected({**PACKAGE, "overrides": {"debug": "4"}}, LOCK)
-    assert (found.dependencies.lock, found.notes[1:]) == ("", ("overrides_ignored", "lock_ignored"))
+    assert (found.dependencies.lock, found.notes[1:]) == ("", ("receipt.overrides_ignored", "receipt.lock_ignored"))
 
 
 def test_project_without_packages_needs_no_lock() -> None:
     """A lock of tools only has nothing to say."""
     found = detected({"devDependencies": {"tool": "^1.0.0"}}, LOCK)
-    assert (found.dependencies.lock, found.notes) == ("", ("dev_dependencies_ignored",))
+    assert (found.dependencies.lock, found.notes) == ("", ("receipt.dev_dependencies_ignored",))
 
 
 FOREIGN: dict[str, dict[str, Any]] = {

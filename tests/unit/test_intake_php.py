@@ -167,10 +167,10 @@ def test_settings_are_noted_and_not_used() -> None:
         "minimum-stability": "dev",
     }
     assert detected(composer).notes == (
-        "dev_dependencies_ignored",
-        "composer_scripts_ignored",
-        "composer_plugins_ignored",
-        "minimum_stability_ignored",
+        "receipt.dev_dependencies_ignored",
+        "receipt.composer_scripts_ignored",
+        "receipt.composer_plugins_ignored",
+        "receipt.minimum_stability_ignored",
     )
 
 
@@ -398,7 +398,7 @@ def test_equal_locks_have_equal_texts() -> None:
 def test_lock_of_another_composer_json_is_left_aside(require: dict[str, str]) -> None:
     """A lock that does not hold what composer.json asks for is not used, and the receipt says so."""
     found = detected({"require": require}, lock=LOCK)
-    assert (found.dependencies.lock, found.notes) == ("", ("lock_ignored",))
+    assert (found.dependencies.lock, found.notes) == ("", ("receipt.lock_ignored",))
 
 
 def test_virtual_package_is_found_in_the_lock() -> None:
@@ -409,7 +409,7 @@ def test_virtual_package_is_found_in_the_lock() -> None:
 
 def test_missing_lock_is_noted() -> None:
     """Without a lock the versions are chosen at installation; without packages there is nothing to choose."""
-    assert detected(COMPOSER).notes == ("no_lock",)
+    assert detected(COMPOSER).notes == ("receipt.no_lock",)
     assert detected({"require": {"php": "^8.1"}}).notes == ()
 
 

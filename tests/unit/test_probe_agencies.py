@@ -132,6 +132,18 @@ def test_what_mariadb_refuses_is_the_authors_and_what_it_suffers_is_ours(
         raise problem
 
 
+def test_statements_are_read_from_the_lines_of_the_meter() -> None:
+    """Those of the app's account on the agency's tables; one that is just being written is left for the next look."""
+    log = """20261122 08:00:01,sandbox,app,localhost,7,41,READ,agency,person,
+20261122 08:00:01,sandbox,app,localhost,7,41,READ,agency,area,
+20261122 08:00:02,sandbox,grader,10.0.0.2,3,42,WRITE,agency,person,
+20261122 08:00:02,sandbox,app,localhost,8,43,READ,information_schema,tables,
+20261122 08:00:03,sandbox,app,localhost,8,44,READ,agency,ตาราง,
+20261122 08:00:03,sandbox,app,localhost,8,4""".encode()
+    assert list(mariadb._opened_tables(log, "app", "agency")) == [(7, 41), (7, 41), (8, 44)]
+    assert list(mariadb._opened_tables(b"", "app", "agency")) == []
+
+
 def test_names_and_values_of_an_exercise_stay_what_they_are() -> None:
     """A statement is put together by the driver with %, so a name may hold that and a quote."""
     assert mariadb._formatted("a`b%s") == "`a``b%%s`"

@@ -4,15 +4,18 @@ import os
 import re
 import time
 from pathlib import Path
-from typing import get_args
+from types import SimpleNamespace
+from typing import cast, get_args
 
 import pytest
 
 from grader.errors import BuildFailed, EnvironmentProblem, InfrastructureFault
 from grader.sandbox import labels, networks
+from grader.sandbox.docker import DockerDriver
 from grader.sandbox.driver import LogLine, window
 from grader.sandbox.engine import GuardedClient
 from grader.sandbox.host import forget_stale_pid
+from grader.sandbox.images import ImageStore
 from grader.sandbox.layers import INSTALL_SECONDS, explain
 from grader.sandbox.policies import RuntimeSpec, read_specs
 from grader.submission import Dependencies, RuntimeName
@@ -163,6 +166,28 @@ def test_no_module_of_the_sandbox_names_a_runtime() -> None:
     assert len(modules) > 5
     assert {path.name: found for path in modules if (found := named.findall(path.read_text("utf-8")))} == {}
     assert named.findall('store.image_id("runtime-python"); run("npm")') == ["runtime-python", '"npm"']
+
+
+@pytest.mark.parametrize("absent", ["probe", "builder-cobol", ""])
+def test_a_missing_image_is_told_of_before_a_grading_needs_it(absent: str) -> None:
+    """Every image is asked for, also those that this exercise would not use; nothing runs on the base itself."""
+    asked: list[str] = []
+
+    def image_id(name: str) -> str:
+        asked.append(name)
+        if name == absent:
+            raise EnvironmentProblem("environment.image_missing", image=name)
+        return f"sha256:{name}"
+
+    store = SimpleNamespace(names=("base", "probe", "agency-http", "builder-cobol"), image_id=image_id)
+    driver = DockerDriver(cast("GuardedClient", None), cast("ImageStore", store))
+    if absent:
+        with pytest.raises(EnvironmentProblem) as caught:
+            driver.require_images()
+        assert caught.value.params["image"] == absent
+        return
+    driver.require_images()
+    assert asked == ["probe", "agency-http", "builder-cobol"]
 
 
 def test_log_window_keeps_the_lines_around_a_moment() -> None:

@@ -8,7 +8,7 @@ from typing import cast
 import pytest
 
 from grader.errors import InfrastructureFault
-from grader.sandbox.agency_set import Agencies, AgencySet
+from grader.sandbox.agency_set import Agencies, AgencySet, images_of
 from grader.sandbox.pool import LONGEST_WAIT, WarmSets
 
 ONE = {"facility": "postgres"}
@@ -38,6 +38,12 @@ class Waiting:
     def close(self) -> None:
         """Remember it."""
         self.log.append("close")
+
+
+def test_a_set_is_made_of_the_probe_and_of_each_kind_of_agency_once() -> None:
+    """An exercise without agencies has the probe; two agencies of one engine have one image."""
+    assert images_of({}) == ("probe",)
+    assert images_of({"a": "http", "b": "mariadb", "c": "http"}) == ("probe", "agency-http", "agency-mariadb")
 
 
 class Maker:

@@ -26,7 +26,7 @@ from grader.evidence import (
     Response,
 )
 from grader.packs import Check, Exercise, Pack, PassRule, Text, Weights
-from grader.verdict import RunFacts, Verdict, confirm, judge, judge_fault, merge
+from grader.verdict import Note, RunFacts, Verdict, confirm, judge, judge_fault, merge
 
 POINTS = {"E1-S1": 40, "E1-S2": 20, "C": 35, "U1": 3, "U2": 2}
 MANDATORY = {"E1-S1", "U1"}
@@ -60,6 +60,7 @@ def _pack(*, pass_points: int = 80) -> Pack:
 
 FACTS = RunFacts(
     submission="sha256:11",
+    notes=(Note(code="receipt.left_out", params={"names": ".git"}),),
     grader_version="0.1.0",
     images={"probe": "sha256:22"},
     seed=4711,
@@ -222,7 +223,10 @@ def test_the_document_keeps_every_promise() -> None:
     assert (document["outcome"], document["code"]) == ("fail", "verdict.mandatory_failed")
     assert (document["points"], document["max"], document["pass_points"]) == (48, 100, 80)
     assert document["exercise"] == {"id": "e1", "version": "1.0.0", "digest": "sha256:00"}
-    assert document["submission"] == {"digest": "sha256:11"}
+    assert document["submission"] == {
+        "digest": "sha256:11",
+        "notes": [{"code": "receipt.left_out", "params": {"names": ".git"}}],
+    }
     assert document["grader"] == {"version": "0.1.0"}
     assert document["images"] == {"probe": "sha256:22"}
     assert (document["seed"], document["started_at"]) == (4711, "2026-11-22T01:02:03+00:00")
@@ -249,6 +253,13 @@ def test_the_document_keeps_every_promise() -> None:
     )
     assert document["checks"][2]["share"] == [2, 3]
     assert Verdict.from_json(document) == verdict
+
+
+def test_a_document_without_notes_can_still_be_read() -> None:
+    """Documents that were stored before there were notes have no such key."""
+    document = _judged().to_json()
+    del document["submission"]["notes"]
+    assert Verdict.from_json(document).facts.notes == ()
 
 
 def test_a_document_of_another_schema_is_refused() -> None:

@@ -1,34 +1,25 @@
-"""A MariaDB agency; the only module that imports pymysql."""
+"""A MariaDB agency: its rows and what is counted of its app, over a connection of the module beside this one."""
 # ruff: noqa: D102, S608 - AgencyHandle documents these methods; names are quoted, values are bound
 
-import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from typing import Any, TypeAlias
-from urllib.parse import unquote, urlsplit
+from contextlib import AbstractContextManager, suppress
+from typing import Any
 
 import pymysql
-from pymysql.constants import CLIENT, ER
 from pymysql.cursors import DictCursor
 
 from grader.errors import InfrastructureFault
 from grader.packs.world import Row
 from grader.probe.agencies.control import START_SECONDS, AgencyControl
-from grader.probe.agencies.handle import Tables, authors_mistake
+from grader.probe.agencies.handle import Tables
 from grader.probe.agencies.kept import KEPT, KeptRows
+from grader.probe.agencies.mariadb_session import LOCKED, MariadbSession
 
-_Connection: TypeAlias = "pymysql.Connection[DictCursor]"
-
-_CONNECT_SECONDS = 5
-_ANSWER_SECONDS = 90
-_RETRY_SECONDS = 0.05
-_SESSION = (
-    "SET SESSION max_statement_time = 60, innodb_lock_wait_timeout = 2, lock_wait_timeout = 2,"
-    " sql_mode = CONCAT(@@sql_mode, ',NO_AUTO_VALUE_ON_ZERO')"  # a 0 that the world has stays a 0
-)
 _METER_FILES = tuple(f"/data/audit/statements.log{suffix}" for suffix in ("", ".1", ".2", ".3"))
 """What agency.cnf of the image lets the server's audit plugin write; the newest first."""
+_METER_FIELDS = 9
+"""Of a line: time, server, user, host, connection, number, READ or WRITE, database, table; a last one is empty."""
 
 _BATCH_CHARACTERS = 500_000
 _COLUMNS = """
@@ -37,21 +28,6 @@ _COLUMNS = """
     WHERE c.TABLE_SCHEMA = DATABASE() AND t.TABLE_TYPE = 'BASE TABLE' AND c.IS_GENERATED = 'NEVER'
     ORDER BY c.TABLE_NAME, c.ORDINAL_POSITION
 """
-
-_STATEMENT_KILLED, _STATEMENT_TIMEOUT, _CONNECTION_KILLED = 1317, 1969, 1927
-_OURS = frozenset(
-    {
-        *(ER.CON_COUNT_ERROR, ER.OUT_OF_RESOURCES, ER.OUTOFMEMORY, ER.OUT_OF_SORTMEMORY, ER.DISK_FULL),
-        *(ER.RECORD_FILE_FULL, ER.GET_ERRNO, ER.SERVER_SHUTDOWN, ER.HOST_NOT_PRIVILEGED, ER.HOST_IS_BLOCKED),
-        *(ER.ACCESS_DENIED_ERROR, ER.DBACCESS_DENIED_ERROR, ER.TABLEACCESS_DENIED_ERROR),
-        *(ER.SPECIFIC_ACCESS_DENIED_ERROR, ER.LOCK_WAIT_TIMEOUT, ER.LOCK_DEADLOCK),
-        *(_STATEMENT_KILLED, _STATEMENT_TIMEOUT, _CONNECTION_KILLED),
-    }
-)
-"""What the server says and the exercise did not cause."""
-_CLIENTS_OWN = range(2000, 3000)
-"""Numbers that the driver gives: no connection, or it was lost."""
-_LOCKED = frozenset({ER.LOCK_WAIT_TIMEOUT, ER.LOCK_DEADLOCK})
 
 
 class MariadbAgency(KeptRows):
@@ -73,15 +49,15 @@ class MariadbAgency(KeptRows):
     ) -> None:
         super().__init__(control)
         self.name = name
-        self._place, self._app_role, self._start_seconds = urlsplit(dsn), app_role, start_seconds
-        self._connection: _Connection | None = None
+        self._app_role = app_role
+        self._session = MariadbSession(name, dsn=dsn, start_seconds=start_seconds)
         self._mark = 0
 
     def create_schema(self, script: str) -> None:
-        with self._cursor("create_schema") as cursor:
+        with self._session.cursor("create_schema") as cursor:
             cursor.execute("SELECT 1 FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() LIMIT 1")
             if cursor.fetchone() is None:
-                self._run_script(script)
+                self._session.run_script(script)
 
     def insert(self, table: str, row: Row) -> None:
         statement = f"INSERT INTO {_formatted(table)} ({', '.join(map(_formatted, row))}) VALUES {_marks(list(row))}"
@@ -97,7 +73,7 @@ class MariadbAgency(KeptRows):
         return self._change("delete", table, statement, list(where.values()))
 
     def fetch(self, query: str, params: Sequence[Any] = ()) -> list[dict[str, Any]]:
-        with self._cursor("fetch") as cursor:
+        with self._session.cursor("fetch") as cursor:
             cursor.execute(_written(cursor, query, tuple(params)) if params else query)
             return list(cursor.fetchall())
 
@@ -109,7 +85,7 @@ class MariadbAgency(KeptRows):
         return dict(Counter(connection for connection, _ in self._metered()))
 
     def forget(self) -> None:
-        with self._cursor("forget", ours=True) as cursor:
+        with self._session.cursor("forget", ours=True) as cursor:
             cursor.execute("SET GLOBAL server_audit_file_rotate_now = ON")
             # Every statement of the server gets a number greater than all before it; this one is the border.
             cursor.execute("SELECT QUERY_ID FROM information_schema.PROCESSLIST WHERE ID = CONNECTION_ID()")
@@ -118,10 +94,7 @@ class MariadbAgency(KeptRows):
         self._forget_connections()
 
     def close(self) -> None:
-        if self._connection is not None:
-            with suppress(pymysql.Error):
-                self._connection.close()
-        self._connection = None
+        self._session.close()
 
     # -- counting -----------------------------------------------------------------------------------------------------
 
@@ -131,18 +104,15 @@ class MariadbAgency(KeptRows):
         The plugin writes before a statement runs, so what an app has an answer to is in the files.
         """
         found: set[tuple[int, int]] = set()
-        with self._cursor("statements", ours=True) as cursor:
+        with self._session.cursor("statements", ours=True) as cursor:
             for place in _METER_FILES:
                 cursor.execute("SELECT DATABASE() AS here, LOAD_FILE(%s) AS log", [place])
                 row = cursor.fetchone() or {"log": None}
                 if row["log"] is None and place == _METER_FILES[0]:
                     raise InfrastructureFault("infrastructure.agency_meter", agency=self.name)
-                for line in (row["log"] or b"").decode("utf-8", "replace").splitlines():
-                    # time, server, user, host, connection, number, READ or WRITE, database, table, nothing
-                    _, _, user, _, connection, number, _, database, *_ = line.split(",")
-                    if user == self._app_role and database == row["here"] and int(number) > self._mark:
-                        found.add((int(connection), int(number)))
-        return found
+                if row["log"] is not None:
+                    found |= set(_opened_tables(row["log"], self._app_role, row["here"]))
+        return {(connection, number) for connection, number in found if number > self._mark}
 
     # -- rows ---------------------------------------------------------------------------------------------------------
 
@@ -213,27 +183,12 @@ class MariadbAgency(KeptRows):
     def _at_once(self, work: Callable[[DictCursor], None]) -> None:
         """One transaction; only an app that locked rows by hand is in its way, and is shown out."""
         try:
-            self._transact(work)
+            self._session.transact(work)
         except pymysql.OperationalError as problem:
-            if problem.args[0] not in _LOCKED:
+            if problem.args[0] not in LOCKED:
                 raise
             self._end_lock_holders()
-            self._transact(work)
-
-    def _transact(self, work: Callable[[DictCursor], None]) -> None:
-        connection = self._opened()
-        connection.begin()
-        try:
-            with connection.cursor() as cursor:
-                work(cursor)
-            connection.commit()
-        except BaseException:
-            with suppress(pymysql.Error):
-                connection.rollback()
-            raise
-        finally:
-            with suppress(pymysql.Error), connection.cursor() as cursor:
-                cursor.execute("SET SESSION foreign_key_checks = 1")
+            self._session.transact(work)
 
     def _end_lock_holders(self) -> None:
         query = """
@@ -249,75 +204,20 @@ class MariadbAgency(KeptRows):
 
     # -- the connection -----------------------------------------------------------------------------------------------
 
-    def _run_script(self, script: str) -> None:
-        """Several statements at once, which no other connection of ours may send."""
-        connection = self._connect(CLIENT.MULTI_STATEMENTS)
-        try:
-            with connection.cursor() as cursor:
-                cursor.execute(script)
-                while cursor.nextset():
-                    pass
-        finally:
-            connection.close()
+    def _opened(self) -> "pymysql.Connection[DictCursor]":
+        return self._session.opened()
 
-    def _opened(self) -> _Connection:
-        if self._connection is None or not self._connection.open:
-            give_up = time.monotonic() + self._start_seconds
-            while True:
-                try:
-                    self._connection = self._connect(0)
-                    break
-                except pymysql.OperationalError:
-                    if time.monotonic() > give_up:
-                        raise
-                    time.sleep(_RETRY_SECONDS)
-        return self._connection
-
-    def _connect(self, flags: int) -> _Connection:
-        return pymysql.connect(
-            host=self._place.hostname,
-            port=self._place.port or 0,
-            user=unquote(self._place.username or ""),
-            password=unquote(self._place.password or ""),
-            database=self._place.path.lstrip("/"),
-            charset="utf8mb4",
-            ssl_disabled=True,  # the server has none, and asking for it costs a connection 30 ms
-            autocommit=True,
-            cursorclass=DictCursor,
-            client_flag=CLIENT.FOUND_ROWS | flags,  # an update counts rows that it found, as PostgreSQL does
-            init_command=_SESSION,
-            connect_timeout=_CONNECT_SECONDS,
-            read_timeout=_ANSWER_SECONDS,
-            write_timeout=_ANSWER_SECONDS,
-        )
-
-    @contextmanager
-    def _cursor(self, action: str, *, ours: bool = False) -> Iterator[DictCursor]:
-        with self._translated(action, ours=ours), self._opened().cursor() as cursor:
-            yield cursor
-
-    @contextmanager
-    def _translated(self, action: str, *, ours: bool = False) -> Iterator[None]:
-        try:
-            yield
-        except pymysql.Error as problem:
-            number = problem.args[0] if problem.args and isinstance(problem.args[0], int) else 0
-            if not ours and _is_authors(problem, number):
-                raise authors_mistake(self.name, action, problem) from problem
-            raise InfrastructureFault(
-                "infrastructure.agency",
-                agency=self.name,
-                action=action,
-                problem=type(problem).__name__,
-                sqlstate=number or None,
-            ) from problem
+    def _translated(self, action: str, *, ours: bool = False) -> AbstractContextManager[None]:
+        return self._session.translated(action, ours=ours)
 
 
-def _is_authors(problem: pymysql.Error, number: int) -> bool:
-    """Whether what the server refused was wrong by itself."""
-    if number == 0:  # the driver: a value that it cannot send, or a connection that is no more
-        return isinstance(problem, pymysql.ProgrammingError)
-    return number not in _OURS and number not in _CLIENTS_OWN
+def _opened_tables(log: bytes, user: str, database: str) -> Iterator[tuple[int, int]]:
+    """Connection and number of each statement of ``user`` that a file of the plugin says opened a table there."""
+    for line in log.decode("utf-8", "replace").splitlines():
+        fields = line.split(",")
+        # A line that is still being written is short; its statement has no answer yet, and is read the next time.
+        if len(fields) >= _METER_FIELDS and (fields[2], fields[7]) == (user, database):
+            yield int(fields[4]), int(fields[5])
 
 
 def _written(cursor: DictCursor, statement: str, params: Sequence[Any]) -> str:
