@@ -10,11 +10,13 @@ demo: setup
 	$(BIN)/grader demo
 
 # The tests without containers share the machine's cores; those with containers run one after another.
-test: setup lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit
-	$(BIN)/python -m pytest --ignore=tests/unit
+test: setup pango postgresql lint
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/records tests/crash
+	$(BIN)/python -m pytest --ignore=tests/unit --ignore=tests/records --ignore=tests/crash
 
+# Without Pango everything but PDF reports works, so that setting up goes on; the tests need it.
 setup: $(STAMP)
+	-@$(MAKE) --no-print-directory pango
 	$(BIN)/grader setup
 
 lint: $(STAMP)
@@ -45,6 +47,23 @@ venv-from-debian:
 	@{ test "$$(id -u)" = 0 && command -v apt-get >/dev/null; } || { echo "Python cannot make virtual environments here. As an administrator: apt-get install python3-venv"; exit 4; }
 	apt-get update -q && apt-get install -y -q --no-install-recommends python3-venv
 	$(PYTHON) -m venv --clear $(VENV)
+
+# The libraries that lay out PDF reports; no Python package brings them.
+PANGO := libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0
+
+.PHONY: pango pango-from-debian
+pango: $(STAMP)
+	@$(BIN)/python -c 'import ctypes; [ctypes.CDLL(f"lib{name}.so.0") for name in ("pango-1.0", "pangoft2-1.0", "harfbuzz-subset")]' 2>/dev/null || $(MAKE) --no-print-directory pango-from-debian
+
+pango-from-debian:
+	@{ test "$$(id -u)" = 0 && command -v apt-get >/dev/null; } || { echo "PDF reports need Pango. As an administrator: apt-get install $(PANGO)"; exit 4; }
+	apt-get update -q && apt-get install -y -q --no-install-recommends $(PANGO)
+
+# The tests of the records run on a PostgreSQL server of their own; they need its programs, and no service.
+.PHONY: postgresql
+postgresql:
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null; } || { echo "The tests need PostgreSQL's programs. As an administrator: apt-get install postgresql"; exit 4; }
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends postgresql; }
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

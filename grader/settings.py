@@ -29,6 +29,10 @@ class Settings:
     """GRADER_NPM_REGISTRY_URL: a registry of Node packages to use instead of the stock one."""
     composer_repository_url: str
     """GRADER_COMPOSER_REPOSITORY_URL: a repository of PHP packages to use instead of the stock one."""
+    data: Path
+    """GRADER_DATA: the folder of the records: handed-in work, the signing key, and the embedded database."""
+    database_url: str
+    """GRADER_DATABASE_URL: a PostgreSQL address to keep the records in, instead of the embedded database."""
 
     @property
     def exercises(self) -> Path:
@@ -70,4 +74,6 @@ def read_settings() -> Settings:
         index_url=os.environ.get("GRADER_INDEX_URL", ""),
         npm_registry_url=os.environ.get("GRADER_NPM_REGISTRY_URL", ""),
         composer_repository_url=os.environ.get("GRADER_COMPOSER_REPOSITORY_URL", ""),
+        data=Path(os.environ.get("GRADER_DATA") or home / "data"),
+        database_url=os.environ.get("GRADER_DATABASE_URL", ""),
     )

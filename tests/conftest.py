@@ -1,3 +1,10 @@
 """Fixture modules of all tests."""
 
-pytest_plugins = ["tests.fixtures.engine", "tests.fixtures.builds", "tests.fixtures.tables", "tests.fixtures.tiers"]
+pytest_plugins = [
+    "tests.fixtures.engine",
+    "tests.fixtures.builds",
+    "tests.fixtures.tables",
+    "tests.fixtures.tiers",
+    "tests.fixtures.postgresql",
+    "tests.fixtures.records",
+]

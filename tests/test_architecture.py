@@ -96,12 +96,16 @@ def test_every_import_contract_can_fail(contract: str, tmp_path: Path) -> None:
 
 DOORS: dict[str, str | tuple[str, ...]] = {
     "docker": "grader/sandbox/",
+    "fontTools": "grader/reports/kpi/text_layer.py",
     "h11": ("grader/probe/guard", "grader/agency/wire.py"),
     "httpx": "grader/probe/target.py",
-    "jinja2": "grader/reports/html.py",
+    "jinja2": ("grader/reports/html.py", "grader/reports/kpi/pdf.py"),
     "psycopg": "grader/probe/agencies/postgres.py",
+    "pymysql": "grader/probe/agencies/mariadb",
     "schemathesis": "grader/probe/contract/",
     "typer": "grader/cli/",
+    "weasyprint": "grader/reports/kpi/pdf.py",
+    "xlsxwriter": ("grader/reports/kpi/xlsx.py", "grader/rosters/"),
     "zipfile": "grader/intake/",
 }
 """Library to the only place, or places, that import it."""

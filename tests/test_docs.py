@@ -19,9 +19,16 @@ import typer
 from grader import __version__, errors
 from grader.cli import app
 from grader.evidence import CheckEvidence, Evidence, Finding
+from grader.intake import node_packages, php_packages
+from grader.intake.detection import CONFIG_KEYS, RUNTIME_FILES
+from grader.intake.limits import MAX_ARCHIVE_BYTES, MAX_FILES, MAX_UNPACKED_BYTES, MIB
+from grader.intake.names import DROPPED_NAMES, VENDOR
 from grader.packs import load_pack
+from grader.packs.model import Limits
 from grader.packs.transfer import UNIVERSAL
 from grader.reports.catalogue import catalogue
+from grader.sandbox import golden
+from grader.sandbox.policies import read_specs
 from grader.settings import Settings
 from grader.verdict import RunFacts, VerdictOutcome, judge
 
@@ -107,7 +114,7 @@ def test_the_commands_that_documents_show_exist() -> None:
     shown = [(title(page), words) for page in PAGES for words in shown_commands(page.read_text("utf-8"))]
     assert len(shown) > 30
     assert [(page, words) for page, words in shown if unknown_in(words)] == []
-    assert unknown_in(["grader", "kpi"]) == ["kpi"]
+    assert unknown_in(["grader", "figures"]) == ["figures"]
     assert unknown_in(["grader", "check", "x", "--fast"]) == ["--fast"]
 
 
@@ -203,6 +210,35 @@ def test_every_code_that_documents_name_has_a_text() -> None:
         found |= set(re.findall(r"`((?:response|list|count|agency|app|scenario|pack)\.[a-z_]+[a-z])`", read(page)))
     assert len(found) > 20
     assert {code for code in found if code not in words and f"{code.partition('.')[0]}.any" not in words} == set()
+
+
+# -- what a trainee hands in -------------------------------------------------------------------------------------------
+
+
+def test_the_page_for_trainees_says_what_the_sandbox_is() -> None:
+    """docs/submitting.md: files, keys, places, variables and limits are those of the code and of the images."""
+    page = read("docs/submitting.md")
+    app = golden.app_shape(uid=1, start=(), environment={}, memory=1, cpus=1.0)
+    targets = {one.runtime.name: one.runtime.target for one in read_specs(ROOT / "sandboxes").values() if one.runtime}
+    inside = {"python": "", "node": "/node_modules", "php": "/vendor"}
+    facts = [
+        *(f"`{name}`" for names in RUNTIME_FILES.values() for name in names if "/" not in name),
+        *(f"`{name}`" for name in (node_packages.LOCK, php_packages.LOCK)),
+        *(f"`{target}{inside[name]}`" for name, target in targets.items()),
+        *(f"`{one}`" for one in re.findall(r"NODE_ENV=\w+", read("sandboxes/runtime-node/Dockerfile"))),
+        f"({golden.APP_PORT} at present)",
+        f"within {golden.STOP_SECONDS} s",
+        f"(usually {Limits().start_seconds} s)",
+        f"{app.pids} processes",
+        f"({re.findall(r'size=([0-9]+)m', app.tmpfs['/tmp'])[0]} MiB,",
+        f"{MAX_ARCHIVE_BYTES // MIB} MiB packed, {MAX_UNPACKED_BYTES // MIB} MiB and {MAX_FILES:,} files",
+    ]
+    assert len(facts) > 12
+    assert [one for one in facts if one not in page] == []
+    (example,) = re.findall(r"^```toml$(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    assert tuple(tomllib.loads(example)) == CONFIG_KEYS
+    sizes = section(page, "ขนาดและสิ่งที่ไม่นำเข้าตรวจ · Sizes, and what is left out")
+    assert {name.casefold() for name in re.findall(r"`([^`]+)`", sizes)} == DROPPED_NAMES | {VENDOR}
 
 
 # -- decisions --------------------------------------------------------------------------------------------------------

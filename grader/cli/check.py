@@ -61,7 +61,7 @@ def check(
         if target is not None and not target.resolve().parent.is_dir():
             raise UsageProblem("usage.no_such_folder", path=str(target.parent))
     driver = DockerDriver.on_this_machine(settings.sandboxes, settings.build)
-    driver.images()  # says which image is missing before anything is done
+    driver.require_images()  # before anything is done
     with closing(driver), live_phases(language) as listen:
         verdict = grade(
             path,

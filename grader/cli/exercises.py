@@ -4,7 +4,6 @@ import json
 import time
 from collections.abc import Sequence
 from contextlib import closing
-from decimal import ROUND_HALF_UP, Decimal
 from typing import Annotated
 
 import typer
@@ -150,38 +149,12 @@ def verify(
         raise typer.Exit(EXIT_CHECKS_FAILED)
 
 
-def demo(lang: Language = "", jobs: Jobs = 2) -> None:
-    """ตรวจตัวอย่างงานจริง · Grade the samples, show the pass rate."""
-    settings, language = settings_for(lang)
-    chosen = [(pack, one) for pack in list_packs(settings.exercises) for one in samples(pack)]
-    results = _grade_and_show(chosen, settings, language, seed=VERIFY_SEED, jobs=jobs, quiet=False)
-    passed, graded = pass_rate_parts(results)
-    console = Console(highlight=False)
-    console.print(f"\n{word('pass_rate', language)}: {percent(passed, graded)}   A = {passed}, B = {graded}")
-    console.print(word("people_note", language), style="dim")
-    if any(result.differences for result in results):
-        raise typer.Exit(EXIT_CHECKS_FAILED)
-
-
-def pass_rate_parts(results: Sequence[SampleResult]) -> tuple[int, int]:
-    """A and B of a demonstration: those that passed, and those that got a verdict (our own faults count nowhere)."""
-    judged = [result for result in results if result.verdict.outcome != "infrastructure"]
-    return sum(result.verdict.outcome == "pass" for result in judged), len(judged)
-
-
-def percent(a: int, b: int) -> str:
-    """A of B with two decimals, half up; a dash when there is nothing to divide by."""
-    if b == 0:
-        return "—"
-    return f"{(Decimal(a) * 100 / Decimal(b)).quantize(Decimal('0.01'), ROUND_HALF_UP)} %"
-
-
 def _grade_and_show(
     chosen: Sequence[tuple[Pack, Sample]], settings: Settings, language: str, *, seed: int, jobs: int, quiet: bool
 ) -> list[SampleResult]:
     """Grade with progress, then print the table."""
     driver = DockerDriver.on_this_machine(settings.sandboxes, settings.build)
-    driver.images()
+    driver.require_images()
     running: dict[str, str] = {}
     finished: list[SampleResult] = []
 

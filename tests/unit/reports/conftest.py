@@ -18,7 +18,7 @@ from grader.evidence import (
 )
 from grader.packs import Check, Exercise, Pack, PassRule, Text, Weights
 from grader.packs.model import Family
-from grader.verdict import RunFacts, Verdict, judge, judge_fault
+from grader.verdict import Note, RunFacts, Verdict, judge, judge_fault
 
 HOSTILE = "<script>alert(1)</script> [bold red]x[/] \x1b[2J\x1b]0;title\x07 \u202eevil\u2066 & 'q'"
 """What a hostile service may answer: markup, terminal escapes, direction marks."""
@@ -88,6 +88,10 @@ def facts() -> RunFacts:
     """One run, started at a moment that is another day in Bangkok."""
     return RunFacts(
         submission="sha256:" + "cd" * 32,
+        notes=(
+            Note(code="receipt.left_out", params={"names": f".git, {HOSTILE}"}),
+            Note(code="receipt.lock_ignored"),
+        ),
         grader_version="0.1.0",
         images={"probe": "sha256:" + "ef" * 32, "app": "sha256:" + "12" * 32},
         seed=4711,

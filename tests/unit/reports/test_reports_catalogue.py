@@ -12,7 +12,7 @@ from grader.reports.catalogue import LANGS, Lang, catalogue, explain, fill, labe
 SOURCE = Path(__file__).parents[3] / "grader"
 FAMILIES = (
     "agency|app|archive|build|contract|count|course|dependencies|environment|error|infrastructure|kpi|latency|list|"
-    "membership|pack|privacy|project|repeat|response|rounds|run|scenario|start|stop|usage|verdict"
+    "membership|pack|privacy|project|receipt|repeat|response|rounds|run|scenario|start|stop|usage|verdict"
 )
 CODE = re.compile(rf"(?:{FAMILIES})\.[a-z][a-z0-9_]*[a-z0-9]")
 FILE_NAMES = re.compile(r".*\.(?:py|js|php|toml|json|md|txt|yaml|css|csv|xml|html|sql|jsonl|log|lock|sock|tar|pid)")
@@ -74,6 +74,14 @@ def test_every_code_of_the_source_is_explained() -> None:
         lang: {code: str(path) for code, path in used.items() if not _explained(code, lang)} for lang in LANGS
     }
     assert unexplained == {lang: {} for lang in LANGS}
+
+
+def test_every_note_of_a_receipt_can_be_given() -> None:
+    """Its words are few enough to be held to the code in both directions: none is there for a note that is no more."""
+    given = {code for path in SOURCE.rglob("*.py") for code in _codes_in(path.read_text(encoding="utf-8"))}
+    assert {code for code in catalogue("en") if code.startswith("receipt.")} == {
+        code for code in given if code.startswith("receipt.")
+    }
 
 
 @pytest.mark.parametrize("lang", LANGS)

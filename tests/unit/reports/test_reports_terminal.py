@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from grader.packs import Pack
-from grader.reports import LANGS, Lang
+from grader.reports import LANGS, RENDERERS, Lang, label
 from grader.reports.terminal import render, text
 from grader.reports.wrapping import wrap
 from grader.verdict import Verdict
@@ -38,12 +38,32 @@ def test_the_band_comes_first_and_the_result_last(failed: Verdict, pack: Pack) -
 
 
 def test_sections_stand_in_the_order_to_read(failed: Verdict, pack: Pack) -> None:
-    """Groups, what to mend, seen once, not run, time."""
+    """Groups, what to mend, seen once, not run, what was noticed, time."""
     shown = text(failed, pack, "en")
     places = [
-        shown.index(words) for words in ("Points by group", "What to mend (3)", "Seen only once", "Not run (1)", "Time")
+        shown.index(words)
+        for words in (
+            *("Points by group", "What to mend (3)", "Seen only once", "Not run (1)"),
+            *("Noticed when it was received (2)", "Time"),
+        )
     ]
     assert places == sorted(places)
+
+
+@pytest.mark.parametrize(
+    ("lang", "words"), [("th", "ไฟล์ lock ไม่ตรงกับไลบรารีที่ระบุ"), ("en", "The lock file does not fit the listed libraries")]
+)
+def test_what_was_noticed_is_shown_whatever_the_outcome(
+    passed: Verdict, faults: dict[str, Verdict], pack: Pack, lang: Lang, words: str
+) -> None:
+    """On the terminal and on the page, with what to do about it; without notes there is no such section."""
+    silent = passed.model_copy(update={"facts": passed.facts.model_copy(update={"notes": ()})})
+    for name in ("terminal", "html"):
+        for verdict in (passed, *faults.values()):
+            shown = RENDERERS[name](verdict, pack, lang)
+            assert words in " ".join(shown.split())
+            assert "npm install" in shown
+        assert label("notes", lang) not in RENDERERS[name](silent, pack, lang)
 
 
 def test_a_shared_cause_is_one_card(failed: Verdict, pack: Pack) -> None:

@@ -1,0 +1,346 @@
+"""``grader submit``, ``worker``, ``queue …``, ``override``, ``appeal …`` and ``regrade …``: work, and what follows."""
+
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from sqlalchemy import select
+
+from grader.cli.office import By, Reason, RoundCode, actor, opened, say, show
+from grader.cli.options import AsJson, Language, settings_for
+from grader.errors import EXIT_CHECKS_FAILED, EXIT_OK, UsageProblem
+from grader.intake import as_archive
+from grader.packs import find_pack, load_pack
+from grader.queue import cancel, outlook, place, retry
+from grader.records import Grading, Job, Records, Submission
+from grader.records.blobs import CHUNK
+from grader.sandbox import labels, reaper
+from grader.sandbox.docker import DockerDriver
+from grader.sandbox.engine import connect
+from grader.services import overriding, receiving, regrading, rostering, rounds
+from grader.settings import Settings
+from grader.worker import Slot, fitness, supervise
+from grader.worker.fitness import default_slots
+
+queue_app = typer.Typer(no_args_is_help=True, help="คิวตรวจ · What waits, what runs, and what needs somebody.")
+appeal_app = typer.Typer(no_args_is_help=True, help="คำขอทบทวน · Appeals and their answers.")
+regrade_app = typer.Typer(no_args_is_help=True, help="ตรวจใหม่ · Grade again, compare, then apply or drop.")
+
+SubmissionId = Annotated[str, typer.Argument(metavar="SUBMISSION", help="รหัสงาน · id of the submission")]
+RegradeId = Annotated[str, typer.Argument(metavar="REGRADE", help="รหัสการตรวจใหม่ · id of the regrade")]
+JobId = Annotated[str, typer.Argument(metavar="JOB", help="รหัสในคิว · id of the job")]
+WAIT_SECONDS = 0.5
+
+
+def submit(
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="โฟลเดอร์หรือไฟล์ .zip ของงาน · folder or .zip")],
+    exercise: Annotated[str, typer.Option("--exercise", metavar="ID", help="รหัสแบบฝึกหัด · exercise id")],
+    code: Annotated[str, typer.Option("--round", metavar="ROUND", help="รหัสรุ่น · code of the round")],
+    person: Annotated[str, typer.Option("--person", metavar="PERSON", help="รหัสบุคลากร · code of the person")],
+    key: Annotated[str, typer.Option("--key", metavar="TEXT", help="รหัสกันส่งซ้ำ · idempotency key")] = "",
+    wait: Annotated[bool, typer.Option("--wait", help="รอจนได้ผล · wait for the result")] = False,
+    by: By = "",
+    lang: Language = "",
+    as_json: AsJson = False,
+) -> None:
+    """ส่งงานเข้าระบบบนเครื่องนี้ · Hand work in to the records of this machine.
+
+    ได้ใบรับงานเมื่อเก็บงานเรียบร้อยแล้วเท่านั้น
+
+    The receipt comes when the work is kept, and never before.
+    """
+    settings, language = settings_for(lang)
+    with opened(settings) as records, as_archive(path) as archive:
+        with records.reading() as session:
+            seat = rostering.seat_of(session, round_code=code, person_code=person).id
+            assignment = rounds.assignment_of(session, code, exercise).id
+        receipt = receiving.submit(
+            records,
+            seat=seat,
+            assignment=assignment,
+            filename=path.name if path.is_file() else f"{path.resolve().name}.zip",
+            chunks=iter(lambda: archive.read(CHUNK), b""),
+            by=actor(by),
+            idempotency_key=key,
+        )
+        facts: dict[str, Any] = receipt.model_dump(mode="json")
+        if wait:
+            facts |= _result(records, receipt.submission)
+    shown = facts if as_json else {key: facts.get(key) for key in ("submission", "number", "late", "outcome", "points")}
+    say("submitted", language, as_json=as_json, **shown)
+    raise typer.Exit(EXIT_OK if facts.get("outcome", "pass") == "pass" else EXIT_CHECKS_FAILED)
+
+
+def worker(
+    concurrency: Annotated[
+        int | None, typer.Option("--concurrency", metavar="N", min=1, help="ตรวจพร้อมกันกี่งาน · gradings at a time")
+    ] = None,
+    until_idle: Annotated[bool, typer.Option("--until-idle", help="หยุดเมื่อคิวว่าง · stop when nothing waits")] = False,
+    slot: Annotated[bool, typer.Option("--slot", help="หนึ่งช่องตรวจ ใช้ภายใน · one slot (internal)")] = False,
+    lang: Language = "",
+) -> None:
+    """รับงานจากคิวมาตรวจจนกว่าจะสั่งหยุด · Claim and grade until stopped.
+
+    หยุดด้วย SIGTERM หรือ Ctrl-C: งานที่ใกล้เสร็จจะตรวจจนเสร็จ นอกนั้นคืนเข้าคิว
+
+    SIGTERM or Ctrl-C: what is nearly done is finished, the rest goes back to the queue.
+    """
+    settings, language = settings_for(lang)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s", stream=sys.stderr)
+    if slot:
+        _serve(settings, stop)
+        return
+    with opened(settings) as records:
+        slots = concurrency or default_slots()
+        say("worker.started", language, as_json=False, slots=slots)
+        if until_idle:
+            threading.Thread(target=_stop_when_idle, args=(records, stop), daemon=True).start()
+        supervise([sys.executable, "-m", "grader", "worker", "--slot"], slots=slots, stop=stop)
+    say("worker.stopped", language, as_json=False)
+
+
+def _serve(settings: Settings, stop: threading.Event) -> None:
+    """One slot, in a process of its own; it ends when the process that started it is gone."""
+    parent = os.getppid()
+
+    def fit() -> str:
+        if os.getppid() != parent:
+            stop.set()
+        return fitness().problem
+
+    client = connect()
+    driver = DockerDriver.on_this_machine(settings.sandboxes, settings.build, ahead=True)
+    with opened(settings) as records, closing(driver):
+        Slot(
+            records,
+            driver,
+            exercises=settings.exercises,
+            name=labels.owner(),
+            fit=fit,
+            tidy=lambda: reaper.reap(client),
+            stop=stop,
+        ).run()
+
+
+def _stop_when_idle(records: Records, stop: threading.Event) -> None:
+    while not stop.wait(WAIT_SECONDS):
+        with records.reading() as session:
+            seen = outlook(session, records.database.now(session))
+        if not seen.waiting and not seen.running:
+            stop.set()
+
+
+def _result(records: Records, submission: str) -> dict[str, Any]:
+    """Wait until a submission has a result, or needs somebody."""
+    while True:
+        with records.reading() as session:
+            grading = session.scalars(
+                select(Grading).where(Grading.submission_id == submission, Grading.standing == "final")
+            ).one_or_none()
+            job = session.scalars(select(Job).where(Job.submission_id == submission)).first()
+        if grading is not None:
+            return {"outcome": grading.outcome, "points": grading.points, "code": grading.code}
+        if job is not None and job.state in {"needs_operator", "cancelled"}:
+            return {"outcome": job.state, "points": None, "code": job.code}
+        time.sleep(WAIT_SECONDS)
+
+
+# -- the queue --------------------------------------------------------------------------------------------------------
+
+
+@queue_app.command("show")
+def show_queue(lang: Language = "", as_json: AsJson = False) -> None:
+    """คิวตอนนี้ · What waits, what runs, who works."""
+    settings, language = settings_for(lang)
+    with opened(settings) as records, records.reading() as session:
+        now = records.database.now(session)
+        seen = outlook(session, now)
+        live = session.scalars(
+            select(Job)
+            .where(Job.state.in_(("queued", "running", "needs_operator")))
+            .order_by(Job.state.desc(), Job.priority, Job.turn, Job.queued_at)
+            .limit(50)
+        ).all()
+        rows = [
+            {
+                "job": job.id,
+                "submission": job.submission_id,
+                "state": job.state,
+                "place": place(session, job) + 1 if job.state == "queued" else None,
+                "tries": job.tries,
+                "code": job.code,
+                "queued": job.queued_at,
+            }
+            for job in live
+        ]
+    if not as_json:
+        facts = {"waiting": seen.waiting, "running": seen.running, "needs_operator": seen.needs_operator}
+        say("queue", language, as_json=False, **facts, workers=seen.workers, held_back=" ".join(seen.held_back))
+    show(rows, language, as_json=as_json, none="none.jobs")
+
+
+@queue_app.command("retry")
+def retry_job(job: JobId, by: By = "", lang: Language = "", as_json: AsJson = False) -> None:
+    """ให้งานที่รอผู้ดูแลตรวจใหม่ · Let a job that needs an operator try again."""
+    _decide(job, by, lang, as_json=as_json, action="job.retried", wanted=("needs_operator",), do=retry)
+
+
+@queue_app.command("cancel")
+def cancel_job(job: JobId, reason: Reason, by: By = "", lang: Language = "", as_json: AsJson = False) -> None:
+    """ยกเลิกงานในคิว · Cancel a job; the submission stays."""
+    wanted = ("queued", "running", "needs_operator")
+    _decide(
+        job, by, lang, as_json=as_json, action="job.cancelled", wanted=wanted, reason=reason,
+        do=lambda found, at: cancel(found, at, "job.cancelled"),
+    )  # fmt: skip
+
+
+def _decide(
+    job: str,
+    by: str,
+    lang: str,
+    *,
+    as_json: bool,
+    action: str,
+    wanted: tuple[str, ...],
+    do: Callable[[Job, Any], None],
+    reason: str = "",
+) -> None:
+    settings, language = settings_for(lang)
+    with opened(settings) as records, records.change(by=actor(by)) as change:
+        found = rounds.need(change.session.get(Job, job, with_for_update=True), job)
+        if found.state not in wanted:
+            raise UsageProblem("queue.wrong_state", job=job, state=found.state)
+        before = found.state
+        do(found, change.at)
+        change.audit(action, job, before=before, after={"state": found.state, "reason": reason})
+    say(action, language, as_json=as_json, job=job)
+
+
+# -- decisions --------------------------------------------------------------------------------------------------------
+
+
+def override(
+    submission: SubmissionId,
+    outcome: Annotated[str, typer.Argument(metavar="pass|fail", help="ผลที่ตัดสิน · the result")],
+    reason: Reason,
+    by: By = "",
+    lang: Language = "",
+    as_json: AsJson = False,
+) -> None:
+    """เปลี่ยนผลโดยผู้สอน พร้อมเหตุผล · Decide a result as a person; what was found stays readable."""
+    settings, language = settings_for(lang)
+    if outcome not in {"pass", "fail"}:
+        raise UsageProblem("usage.bad_setting", setting="pass|fail", value=outcome)
+    with opened(settings) as records:
+        made = overriding.override(records, submission=submission, to=outcome, by=actor(by), reason=reason)  # type: ignore[arg-type]
+    say("overridden", language, as_json=as_json, submission=submission, before=made.from_outcome, after=made.to_outcome)
+
+
+@appeal_app.command("make")
+def make_appeal(
+    submission: SubmissionId,
+    text: Annotated[str, typer.Option("--text", metavar="TEXT", help="เหตุผล · why")],
+    by: By = "",
+    lang: Language = "",
+    as_json: AsJson = False,
+) -> None:
+    """ขอให้ทบทวนผล · Ask that somebody looks again."""
+    settings, language = settings_for(lang)
+    with opened(settings) as records:
+        made = overriding.appeal(records, submission=submission, text=text, by=actor(by))
+    say("appeal.made", language, as_json=as_json, appeal=made.id, submission=submission)
+
+
+@appeal_app.command("decide")
+def decide_appeal(
+    appeal: Annotated[str, typer.Argument(metavar="APPEAL", help="รหัสคำขอ · id of the appeal")],
+    answer: Annotated[str, typer.Option("--answer", metavar="TEXT", help="คำตอบ · the answer")],
+    accept: Annotated[bool, typer.Option("--accept/--decline", help="รับ หรือ ไม่รับ · accept or decline")],
+    by: By = "",
+    lang: Language = "",
+    as_json: AsJson = False,
+) -> None:
+    """ตอบคำขอทบทวน ถ้ารับ ผลจะเป็นผ่าน · Answer an appeal; accepting makes the result a pass."""
+    settings, language = settings_for(lang)
+    with opened(settings) as records:
+        found = overriding.decide_appeal(records, appeal_id=appeal, accept=accept, answer=answer, by=actor(by))
+    say("appeal.decided", language, as_json=as_json, appeal=appeal, state=found.state)
+
+
+@regrade_app.command("begin")
+def begin_regrade(
+    code: RoundCode,
+    exercise: Annotated[str, typer.Argument(metavar="ID", help="รหัสหรือโฟลเดอร์ · exercise id or pack folder")],
+    reason: Reason,
+    submission: Annotated[
+        list[str] | None, typer.Option("--submission", metavar="ID", help="เฉพาะงานนี้ (ใช้ซ้ำได้) · only this one")
+    ] = None,
+    by: By = "",
+    lang: Language = "",
+    as_json: AsJson = False,
+) -> None:
+    """เริ่มตรวจใหม่โดยยังไม่เปลี่ยนผล · Grade again without changing any result yet."""
+    settings, language = settings_for(lang)
+    pack = load_pack(find_pack(exercise, settings.exercises))
+    with opened(settings) as records:
+        with records.reading() as session:
+            assignment = rounds.assignment_of(session, code, pack.exercise.id).id
+        made = regrading.begin(
+            records, assignment=assignment, pack=pack, by=actor(by), reason=reason, submissions=submission or ()
+        )
+    say("regrade.begun", language, as_json=as_json, regrade=made.id, digest=made.digest)
+
+
+@regrade_app.command("show")
+def show_regrade(regrade: RegradeId, lang: Language = "", as_json: AsJson = False) -> None:
+    """ผลเดิมเทียบผลใหม่ · What would change, from what to what."""
+    settings, language = settings_for(lang)
+    with opened(settings) as records, records.reading() as session:
+        found = regrading.differences(session, regrade)
+        done, total, stuck = regrading.progress_of(session, regrade)
+        people = {one: session.get_one(Submission, one).seat.person.code for one in (row.submission for row in found)}
+    rows = [
+        {
+            "submission": one.submission,
+            "person": people[one.submission],
+            "before": one.before,
+            "points_before": one.points_before,
+            "after": one.after,
+            "points_after": one.points_after,
+            "differs": one.differs,
+        }
+        for one in found
+    ]
+    if not as_json:
+        say("regrade", language, as_json=False, graded=f"{done}/{total}", needs_operator=stuck or None)
+    show(rows, language, as_json=as_json, none="none.jobs")
+
+
+@regrade_app.command("apply")
+def apply_regrade(regrade: RegradeId, by: By = "", lang: Language = "", as_json: AsJson = False) -> None:
+    """ใช้ผลใหม่ · Let the new results stand."""
+    settings, language = settings_for(lang)
+    with opened(settings) as records:
+        changed = regrading.apply(records, regrade=regrade, by=actor(by))
+    say("regrade.applied", language, as_json=as_json, regrade=regrade, changed=changed)
+
+
+@regrade_app.command("drop")
+def drop_regrade(regrade: RegradeId, by: By = "", lang: Language = "", as_json: AsJson = False) -> None:
+    """ทิ้งผลใหม่ · Forget the new results."""
+    settings, language = settings_for(lang)
+    with opened(settings) as records:
+        regrading.drop(records, regrade=regrade, by=actor(by))
+    say("regrade.dropped", language, as_json=as_json, regrade=regrade)

@@ -1,0 +1,1 @@
+"""Kill everything that keeps work, again and again, and then look whether anything was lost."""
