@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test setup lint bench lock clean
+.PHONY: demo test setup lint bench crash lock clean
 
 demo: setup
 	$(BIN)/grader demo
@@ -26,6 +26,14 @@ lint: $(STAMP)
 
 bench: setup
 	$(BIN)/python -m tests.bench.grading
+	$(BIN)/python -m tests.bench.receiving
+	$(BIN)/python -m tests.bench.scale
+
+# Kill what keeps work so often, half on each engine, and look whether anything was lost: make crash N=3000
+N ?= 200
+crash: $(STAMP)
+	$(BIN)/python -m tests.crash.arena --kills $$(($(N) / 2))
+	$(BIN)/python -m tests.crash.arena --kills $$(($(N) / 2)) --postgresql
 
 # Run after a change of the dependencies in pyproject.toml; versions that are still allowed stay as they are.
 lock: $(STAMP)

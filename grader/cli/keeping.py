@@ -31,12 +31,12 @@ def backup(
     if check:
         proof = keeping.check_backup(path, key=key)
         rows = [{"part": wrong.partition(" ")[0], "problem": wrong.partition(" ")[2]} for wrong in proof.wrong]
-        show(rows, language, as_json=as_json, none="backup.holds")
+        show(rows, language, as_json=as_json, none="kept.holds")
         raise typer.Exit(EXIT_CHECKS_FAILED if rows else 0)
     with opened(settings) as records:
         made = keeping.backup(records, path)
     say(
-        "backup.done",
+        "kept.backed_up",
         language,
         as_json=as_json,
         file=str(made.file),
@@ -59,7 +59,7 @@ def restore(
     settings, language = settings_for(lang)
     made = restoring.restore(path, settings.data, settings.database_url, by=actor(by))
     say(
-        "restore.done",
+        "kept.restored",
         language,
         as_json=as_json,
         folder=str(made.folder),
@@ -106,7 +106,7 @@ def purge(
                 dry_run=dry_run,
             )
     say(
-        "purge.planned" if dry_run else "purge.done",
+        "kept.planned" if dry_run else "kept.removed",
         language,
         as_json=as_json,
         submissions=len(made.submissions),

@@ -14,6 +14,7 @@ from grader.errors import EXIT_CHECKS_FAILED, EnvironmentProblem
 from grader.records import create_records, schema
 from grader.sandbox.engine import connect
 from grader.sandbox.reaper import runs_in
+from grader.services import standings
 from grader.services.verifying import Promise
 from grader.services.verifying import verify as verify_records
 
@@ -27,6 +28,8 @@ def init(lang: Language = "", as_json: AsJson = False) -> None:
     """
     settings, language = settings_for(lang)
     records = create_records(settings.data, settings.database_url)
+    with records.upkeep() as session:
+        standings.mend(session)  # what a new version reads otherwise is worked out again
     facts = {"folder": str(settings.data), "database": records.database.dialect, "revision": schema.head()}
     records.close()
     say("init.done", language, as_json=as_json, **facts)

@@ -94,17 +94,25 @@ def submit(
     stored = records.blobs.put(chunks, limit=UPLOAD_LIMIT)
     if stored.size == 0:
         raise NotAccepted("submission.empty")
+    with records.reading() as session:  # now, and not when others have finished writing: nobody is late by their queue
+        arrived = records.database.now(session)
     try:
         with records.change(by=by, request=request) as change:
-            receipt = _accept(change, records.keys, seat, assignment, filename, stored, key)
+            receipt = _accept(
+                change, records.keys, seat, assignment, filename, stored, key, arrived=min(arrived, change.at)
+            )
             reached("upload.pre_commit")
-    except IntegrityError:
-        with records.reading() as session:  # the same key, or the same number, was accepted at the same moment
+    except (_AcceptedMeanwhile, IntegrityError):
+        with records.reading() as session:
             if known := _known(session, seat, key):
                 return _again(known, assignment)
         raise
     reached("upload.post_commit")
     return receipt
+
+
+class _AcceptedMeanwhile(Exception):
+    """The same key was accepted at the same moment: that receipt is the answer."""
 
 
 class _Rules:
@@ -182,12 +190,22 @@ def _again(known: Submission, assignment: str) -> Receipt:
 
 
 def _accept(  # noqa: PLR0917 - private; the values were checked by the caller
-    change: Change, keys: Keys, seat: str, assignment: str, filename: str, stored: Stored, key: str
+    change: Change,
+    keys: Keys,
+    seat: str,
+    assignment: str,
+    filename: str,
+    stored: Stored,
+    key: str,
+    *,
+    arrived: datetime,
 ) -> Receipt:
     session = change.session
     session.scalars(select(Seat).where(Seat.id == seat).with_for_update()).one()  # one at a time for each seat
+    if _known(session, seat, key):
+        raise _AcceptedMeanwhile
     rules = _rules_of(session, seat, assignment)
-    rules.need_acceptable(change.at)
+    rules.need_acceptable(arrived)
     target, number = rules.assignment, rules.submitted + 1
     unsigned = Receipt(
         submission=new_id("sub"),
@@ -198,8 +216,8 @@ def _accept(  # noqa: PLR0917 - private; the values were checked by the caller
         filename=_clean(filename),
         sha256=stored.sha256,
         size=stored.size,
-        received_at=change.at,
-        late=rules.late(change.at),
+        received_at=arrived,
+        late=rules.late(arrived),
         key=keys.id,
     )
     receipt = unsigned.model_copy(update={"signature": keys.sign(unsigned.signed())})
@@ -213,7 +231,7 @@ def _accept(  # noqa: PLR0917 - private; the values were checked by the caller
             filename=receipt.filename,
             sha256=stored.sha256,
             size=stored.size,
-            received_at=change.at,
+            received_at=arrived,
             late=receipt.late,
             idempotency_key=key,
             receipt=receipt.model_dump(mode="json"),

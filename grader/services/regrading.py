@@ -155,8 +155,8 @@ def apply(records: Records, *, regrade: str, by: str) -> int:
         found.state, found.decided_by, found.decided_at = "applied", by, change.at
         session.get_one(Assignment, found.assignment_id).digest = found.digest
         session.flush()
-        for seat in {session.get_one(Submission, shadow.submission_id).seat_id for shadow in shadows}:
-            standings.refresh(session, seat)
+        seats = {session.get_one(Submission, shadow.submission_id).seat_id for shadow in shadows}
+        standings.refresh(session, *seats)
         moves = [[one.submission, one.before, one.points_before, one.after, one.points_after] for one in changed]
         change.audit("regrade.applied", regrade, after={"changed": moves})
         reached("regrade.pre_commit")

@@ -69,8 +69,7 @@ def change_round(records: Records, *, code: str, by: str, **values: Any) -> Trai
         if found.starts_on and found.ends_on and found.ends_on < found.starts_on:
             raise UsageProblem("round.dates", starts=str(found.starts_on), ends=str(found.ends_on))
         change.session.flush()
-        for seat in change.session.scalars(select(Seat.id).where(Seat.round_id == found.id)):
-            standings.refresh(change.session, seat)
+        standings.refresh(change.session, *change.session.scalars(select(Seat.id).where(Seat.round_id == found.id)))
         after = {key: _day(value) for key, value in values.items()}
         change.audit("round.changed", found.id, before=before, after=after)
     return found
@@ -116,8 +115,7 @@ def assign(
         for key, value in values.items():
             setattr(found, key, value)
         session.flush()
-        for seat in session.scalars(select(Seat.id).where(Seat.round_id == training.id)):
-            standings.refresh(session, seat)
+        standings.refresh(session, *session.scalars(select(Seat.id).where(Seat.round_id == training.id)))
         after = {"exercise": found.exercise, **{key: _day(value) for key, value in values.items()}}
         change.audit("assignment.set", found.id, before=before, after=after)
     return found

@@ -205,7 +205,7 @@ def refresh(session: Session, *seats: str) -> None:
 
 
 def refresh_all(session: Session) -> None:
-    """Make all standings again; half a minute for a hundred thousand seats, in which nobody else can write them."""
+    """Make all standings again; ten seconds for a hundred thousand seats, in which nobody else can write them."""
     session.flush()
     refresh(session, *session.scalars(select(Seat.id)))
 

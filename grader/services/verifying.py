@@ -28,6 +28,7 @@ from grader.records import (
     audit,
 )
 from grader.records.store import CHECKPOINT_FILE
+from grader.services import standings
 from grader.services.receiving import Receipt
 
 SHOWN: Final = 5
@@ -63,7 +64,7 @@ def verify(
     canaries: Iterable[str] = (),
     off_host: Path | None = None,
 ) -> list[Promise]:
-    """Look at all of I1 to I8.
+    """Look at all of I1 to I9.
 
     ``engine_runs`` lists (run, alive) of everything of ours in the container engine, None when it does not answer.
     ``canaries`` are texts that must never be anywhere. ``off_host`` is a copy of the checkpoints from another machine.
@@ -79,9 +80,11 @@ def verify(
             _promise("I5", _count(session, Grading), _denominators(session)),
             _promise("I6", _count(session, AuditEntry), _unanswered(records, session, checkpoints)),
             _promise("I7", _count(session, Grading), _taxonomy(session)),
-            _promise("I8", None, iter(())),
+            _promise(
+                "I9", _count(session, Seat), ((seat, "standing_differs") for seat in standings.differing(session))
+            ),
         ]
-    found[-1] = _promise("I8", *_leaks(records, [*canaries, *_own_secrets(records)]))
+    found.insert(-1, _promise("I8", *_leaks(records, [*canaries, *_own_secrets(records)])))
     return found
 
 

@@ -1,4 +1,4 @@
-"""A campaign of kills against the records: ``python -m tests.crash.arena --kills N [--url ADDRESS]``.
+"""A campaign of kills against the records: ``python -m tests.crash.arena --kills N [--url ADDRESS | --postgresql]``.
 
 One process that nobody kills starts the others: somebody who submits work without end, and a worker. Every third kill
 hits one of them at a random moment; for the others, one more child is told to die at a named point, those first that
@@ -19,8 +19,8 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -35,6 +35,7 @@ from grader.services import receiving
 from grader.services.verifying import verify
 from grader.worker import slot
 from tests.crash.fakes import fake_driver, project_zip
+from tests.fixtures.postgresql import server
 from tests.fixtures.records import MINI, furnish
 
 PEOPLE: Final = 6
@@ -272,11 +273,23 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--url", default="")
+    parser.add_argument("--postgresql", action="store_true", help="on a server of its own")
     parser.add_argument("--seed", type=int, default=1)
     chosen = parser.parse_args()
-    report = campaign(chosen.kills, chosen.url, chosen.seed)
+    with _address(chosen.url, own=chosen.postgresql) as url:
+        report = campaign(chosen.kills, url, chosen.seed)
     json.dump({**vars(report), "fired": dict(report.fired)}, sys.stdout)
+    sys.stdout.write("\n")
     return 1 if report.problems else 0
+
+
+@contextmanager
+def _address(url: str, *, own: bool) -> Iterator[str]:
+    if not own:
+        yield url
+        return
+    with server() as one, one.database() as fresh:
+        yield fresh
 
 
 def campaign(kills: int, url: str, seed: int) -> Report:

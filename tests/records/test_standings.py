@@ -21,7 +21,7 @@ from grader.kpi.fiscal import BANGKOK
 from grader.queue import MOST_TRIES, claim, fault
 from grader.records import Records, SeatStanding
 from grader.services import figures, indicator, overriding, regrading, rounds, standings
-from tests.fixtures.histories import DAYS, ZERO, Course, Handed, History, Place, history, moment, write
+from tests.fixtures.histories import DAYS, UNITS, ZERO, Course, Handed, History, Place, history, moment, write
 from tests.fixtures.records import CODE, MINI, Classroom, Clock, furnish, recorded
 
 RULES: tuple[dict[str, Any], ...] = (
@@ -194,20 +194,23 @@ def test_notes_at_one_moment_and_at_the_cut_off(records: Records) -> None:
     for number, mine in enumerate(notes):
         seat = f"sea_0{number}"
         past.seats.append(
-            Place(id=seat, person=f"per_{number}", unit="u1", part="trainee", course=0, events=(first, *mine))
+            Place(
+                id=seat, person=f"per_{number}", unit=UNITS[number % 3], part="trainee", course=0, events=(first, *mine)
+            )
         )
         past.work.append(
             Handed(id=f"sub_{number}", seat=seat, course=0, exercise="a", at=350, job="done",
                    results=(("final", "pass"),), overrides=())
         )  # fmt: skip
     with told(records, past, {"course.pass_rule": RULES[0]}) as (session, rules):
+        everybody = standings.facts(session)
         for step, passed in ((399, 3), (400, 1), (499, 1), (500, 1)):
             when = period(CALENDAR[1], rules, step)
             assert pencil(past, rules, when) == (passed, 4)
             found = figures.figure(session, rules, when)
             assert (found.a, found.b) == (passed, 4)
-        when = period(CALENDAR[1], rules, 500)
-        assert {one.key for one in place(standings.facts(session), rules, when) if one.in_a} == {"per_2"}
+            units = {row.unit: row.figure.a for row in kpi.by_unit(place(everybody, rules, when)).rows if row.figure}
+            assert {name: one.a for name, one in figures.by_unit(session, rules, when).items()} == units
 
 
 def test_the_histories_reach_what_is_hard() -> None:

@@ -168,9 +168,15 @@ def leaked_key(room: Classroom) -> None:
     assert record(room.records, held, **whole(verdict=document))  # type: ignore[arg-type]
 
 
+def wrong_standing(room: Classroom) -> None:
+    """Somebody is written down as passed who did nothing."""
+    write(room, "UPDATE seat_standing SET passed_at = '2026-11-22 00:00:00.000000' WHERE seat_id = :i", i=room.seats[3])
+
+
 @pytest.mark.parametrize(
     ("broken", "line"),
     [
+        (wrong_standing, {"I9"}),
         (lose_blob, {"I1"}),
         (flip_blob, {"I1"}),
         (forge_receipt, {"I1"}),

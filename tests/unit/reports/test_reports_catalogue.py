@@ -12,7 +12,8 @@ from grader.reports.catalogue import LANGS, Lang, catalogue, explain, fill, labe
 SOURCE = Path(__file__).parents[3] / "grader"
 FAMILIES = (
     "agency|app|archive|build|contract|count|course|dependencies|environment|error|infrastructure|kpi|latency|list|"
-    "membership|pack|privacy|project|receipt|repeat|response|rounds|run|scenario|start|stop|usage|verdict"
+    "indicator|membership|override|pack|privacy|project|purge|receipt|repeat|response|restore|rounds|run|scenario|start|stop|"
+    "usage|verdict"
 )
 CODE = re.compile(rf"(?:{FAMILIES})\.[a-z][a-z0-9_]*[a-z0-9]")
 FILE_NAMES = re.compile(r".*\.(?:py|js|php|toml|json|md|txt|yaml|css|csv|xml|html|sql|jsonl|log|lock|sock|tar|pid)")
