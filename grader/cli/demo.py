@@ -57,6 +57,8 @@ AWAY: Final = {27: "declined", 28: "no_show", 29: "external"}
 SILENT: Final = frozenset({23, 24, 25})
 """Who came and handed in nothing."""
 WITHDRAWS: Final = 22
+CHILD: Final = ("ด.ช.", "ด.ญ.", "เด็ก")
+"""How the names of children begin; nobody of the staff is one."""
 _WAIT_SECONDS: Final = 0.2
 
 
@@ -105,7 +107,8 @@ def _open_round(records: Records, pack: Pack) -> list[str]:
     begun = today - timedelta(days=7)
     rounds.create_round(records, code=ROUND, name="รุ่นสาธิต", by="demo", starts_on=begun, ends_on=today, sessions=1)
     rounds.assign(records, round_code=ROUND, pack=pack, by="demo")
-    names = [person.name for person in people(generator("demo", SEED), PEOPLE)]
+    grown = (one.name for one in people(generator("demo", SEED), 4 * PEOPLE) if not one.name.startswith(CHILD))
+    names = [name for name, _ in zip(grown, range(PEOPLE), strict=False)]
     roster = [
         RosterRow(
             code=f"demo{place + 1:02}",

@@ -44,7 +44,7 @@ def backup(
         rows=sum(made.rows.values()),
         blobs=made.blobs,
         bytes=made.bytes,
-        digest=made.digest,
+        manifest=made.digest,
         key=made.key,
     )
 

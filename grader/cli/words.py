@@ -175,6 +175,7 @@ WORDS = {
     "column.rows": {"th": "แถว", "en": "rows"},
     "column.blobs": {"th": "ไฟล์ที่เก็บ", "en": "contents"},
     "column.bytes": {"th": "ไบต์", "en": "bytes"},
+    "column.manifest": {"th": "รหัสของไฟล์สำรอง", "en": "digest"},
     "column.key": {"th": "กุญแจ", "en": "key"},
     "column.lost": {"th": "ช่วงที่หายไป", "en": "lost"},
     "column.seconds": {"th": "วินาที", "en": "seconds"},
