@@ -21,7 +21,7 @@ import pytest
 from sqlalchemy import select
 
 from grader.errors import EnvironmentProblem
-from grader.queue import Claim, claim, outlook, sweep
+from grader.queue import Claim, beat, claim, outlook, sweep
 from grader.records import (
     AuditEntry,
     Records,
@@ -230,6 +230,25 @@ def test_an_outage_longer_than_a_lease_costs_nobody_a_grading(
     assert story(room, receipt.submission) == [("busy", "recorded")]
     assert len(room.all(Submission)) == 2, "what was refused in between left nothing"
     need_promises(room.records)
+
+
+def test_who_lived_through_an_outage_beats_before_others_sweep(
+    own_server: Server, remote: tuple[Classroom, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """F09: every lease ended while the database was away; idle workers leave it at that until the busy ones spoke."""
+    room, url = remote
+    shorten(SHORT, monkeypatch.setattr)
+    room.submit()
+    held = claim(room.records, "busy")
+    assert held is not None
+    with Crew(room, url) as crew:
+        crew.start("idle", lease=3 * SHORT)
+        until(lambda: beat(room.records, held) and room.all(WorkerRecord))
+        with away(own_server, "fast"):
+            time.sleep(1.5 * SHORT)
+        time.sleep(1.5 * SHORT)
+        assert beat(room.records, held), "although the idle one looks for such leases every 0.75 s"
+        assert recorded(room.records, held)
 
 
 def test_a_verdict_waits_for_a_server_that_is_down(own_server: Server, remote: tuple[Classroom, str]) -> None:

@@ -26,7 +26,7 @@ from grader.records import (
     TrainingRound,
     open_records,
 )
-from grader.services import purging, regrading
+from grader.services import purging, regrading, standings
 from grader.services.keeping import backup, hold
 from grader.services.overriding import appeal, decide_appeal
 from grader.services.purging import PurgeReport, erase_person, purge
@@ -73,6 +73,7 @@ def end_round(room: Classroom, day: date) -> None:
     """Let the round have ended on a day."""
     with room.records.upkeep() as session:
         session.execute(update(TrainingRound).values(starts_on=day, ends_on=day))
+        standings.refresh_all(session)
 
 
 def everything(records: Records) -> Iterator[tuple[str, str]]:

@@ -6,7 +6,9 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from grader.evidence import CheckEvidence
 from grader.queue import BEAT, LEASE, MOST_TRIES, POLL, SWEEP, claim, outlook, sweep
 from grader.records import AuditEntry, Grading, Job, Run, WorkerRecord, create_records
 from grader.sandbox.fake import FakeSandbox, Play
+from grader.services.receiving import Receipt
 from grader.verdict import Verdict
 from grader.worker import Fitness, fitness, slot, slots_for, supervise, supervisor
 from tests.crash.fakes import all_right
@@ -62,6 +65,47 @@ class Sick(WishingDriver):
         """Fail, if this is what fails."""
         self.need_health("prepare")
         return super().prepare(*arguments)  # type: ignore[arg-type]
+
+
+@dataclass
+class Killed:
+    """One slot that was killed while it graded; ``took`` is after how many seconds another one had a result."""
+
+    room: Classroom
+    receipt: Receipt
+    victim: ForkServerProcess
+    took: float = float("inf")
+
+    def __post_init__(self) -> None:
+        until(lambda: self.room.job(self.receipt.submission).state == "running")
+        time.sleep(1)
+        self.victim.kill()
+        self.victim.join()
+        self.watch = threading.Thread(target=self._watch, args=(time.monotonic(),), daemon=True)
+        self.watch.start()
+
+    def _watch(self, since: float) -> None:
+        while not finals(self.room) and time.monotonic() - since < 60:
+            time.sleep(0.2)
+        if finals(self.room):
+            self.took = time.monotonic() - since
+
+
+@pytest.fixture(scope="module", autouse=True)
+def killed(tmp_path_factory: pytest.TempPathFactory, postgresql: Server) -> Iterator[dict[str, Killed]]:
+    """A killed slot on each engine; a lease is long, so that the other tests of this module run meanwhile."""
+    folder = tmp_path_factory.mktemp("killed")
+    with ExitStack() as stack:
+        addresses = {"sqlite": "", "postgresql": stack.enter_context(postgresql.database())}
+        found = {}
+        for name, url in addresses.items():
+            room = furnish(stack.enter_context(closing(create_records(folder / name, url))))
+            crew = stack.enter_context(Crew(room, url))
+            found[name] = Killed(room, room.submit(content=project("slow 3")), crew.start("victim"))
+            crew.start("heir")
+        yield found
+        for one in found.values():
+            one.watch.join(60)
 
 
 def test_work_goes_in_and_its_verdict_comes_out(classroom: Classroom, address: str) -> None:
@@ -189,9 +233,11 @@ def test_a_machine_that_fails_in_the_middle_gives_the_job_back_and_pauses(
     driver = Sick("prepare", EnvironmentProblem("environment.disk_full", detail="x"))
     receipt = classroom.submit(content=project())
     with closing(SlotThread(classroom, driver, monkeypatch)):
-        begun = time.monotonic()
-        until(lambda: classroom.job(receipt.submission).attempt >= 3)
-        assert time.monotonic() - begun > 2 * 0.2
+        monkeypatch.setattr(slot, "UNFIT_SECONDS", 1.0)
+        until(lambda: classroom.job(receipt.submission).attempt >= 2)
+        before = classroom.job(receipt.submission).attempt
+        time.sleep(1.0)
+        assert classroom.job(receipt.submission).attempt <= before + 1
         driver.sick = False
         until(lambda: classroom.job(receipt.submission).state == "done")
     assert classroom.job(receipt.submission).tries == 0
@@ -262,39 +308,6 @@ def test_a_busy_slot_counts_as_alive(timed: Classroom, clock: Clock) -> None:
     assert sweep(timed.records) == 1
 
 
-def test_the_work_of_a_killed_worker_runs_on_another_within_a_minute(tmp_path: Path, postgresql: Server) -> None:
-    """F01: killed in the middle of a grading, with the times of the product, it is graded by another within 60 s."""
-    assert timedelta(seconds=45) > LEASE + SWEEP + POLL + BEAT
-    with ExitStack() as stack:
-        addresses = {"sqlite": "", "postgresql": stack.enter_context(postgresql.database())}
-        rooms = {name: furnish(create_records(tmp_path / name, url)) for name, url in addresses.items()}
-        crews = {name: stack.enter_context(Crew(rooms[name], url)) for name, url in addresses.items()}
-        receipts = {name: room.submit(content=project("slow 3")) for name, room in rooms.items()}
-        victims = {name: crew.start("victim") for name, crew in crews.items()}
-        for name, room in rooms.items():
-            until(lambda room=room, name=name: room.job(receipts[name].submission).state == "running")  # type: ignore[misc]
-        for crew in crews.values():
-            crew.start("heir")
-        time.sleep(1)
-        killed = time.monotonic()
-        for victim in victims.values():
-            victim.kill()
-            victim.join()
-            assert victim.exitcode == -signal.SIGKILL
-        took = {}
-        while len(took) < len(rooms):
-            for name, room in rooms.items():
-                if name not in took and finals(room):
-                    took[name] = time.monotonic() - killed
-            assert time.monotonic() - killed < 60, f"not graded again on {set(rooms) - set(took)}"
-            time.sleep(0.1)
-        for name, room in rooms.items():
-            assert story(room, receipts[name].submission) == [("victim", "expired"), ("heir", "recorded")]
-            assert took[name] > (LEASE - BEAT).total_seconds() / 2, "it was the lease that ended, and nothing else"
-            need_promises(room.records)
-            room.records.close()
-
-
 # -- fitness ----------------------------------------------------------------------------------------------------------
 
 
@@ -344,3 +357,18 @@ def test_an_unfit_machine_claims_nothing(classroom: Classroom, monkeypatch: pyte
         assert classroom.job(receipt.submission).attempt == 0
         reasons[0] = ""
         until(lambda: classroom.job(receipt.submission).state == "done")
+
+
+# -- a worker that is killed ------------------------------------------------------------------------------------------
+
+
+def test_the_work_of_a_killed_worker_runs_on_another_within_a_minute(killed: dict[str, Killed]) -> None:
+    """F01: killed in the middle of a grading, with the times of the product, it is graded by another within 60 s."""
+    assert timedelta(seconds=45) > LEASE + SWEEP + POLL + BEAT
+    for name, one in killed.items():
+        one.watch.join(60)
+        assert one.took < 60, f"not graded again on {name}"
+        assert one.took > (LEASE - BEAT).total_seconds() / 2, "it was the lease that ended, and nothing else"
+        assert one.victim.exitcode == -signal.SIGKILL
+        assert story(one.room, one.receipt.submission) == [("victim", "expired"), ("heir", "recorded")]
+        need_promises(one.room.records)
