@@ -322,6 +322,8 @@ def test_names_go_after_the_last_round(timed: Classroom, known: Person, clock: C
             Seat(id="sea_later", round_id=later.id, person_id=second.person_id, unit_id=second.unit_id,
                  created_at=change.at)
         )  # fmt: skip
+        change.session.flush()
+        standings.refresh(change.session, "sea_later")
         change.audit("roster.imported", later.id)
         stays = second.person_id
     clock.pass_by(YEAR.total_seconds())
