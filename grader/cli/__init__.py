@@ -6,7 +6,7 @@ import sys
 import typer
 
 from grader import __version__
-from grader.cli import check, demo, exercises, keeping, kpi, machine, records, rounds, words, working
+from grader.cli import check, deciding, demo, exercises, keeping, kpi, machine, records, rounds, words, working
 from grader.cli.console import explain_problem
 from grader.errors import EXIT_ENVIRONMENT, GraderError
 
@@ -24,7 +24,7 @@ app.command("demo")(demo.demo)
 app.command("init")(records.init)
 app.command("submit")(working.submit)
 app.command("worker")(working.worker)
-app.command("override")(working.override)
+app.command("override")(deciding.override)
 app.command("verify")(records.verify)
 app.command("backup")(keeping.backup)
 app.command("restore")(keeping.restore)
@@ -34,8 +34,8 @@ app.add_typer(kpi.app, name="kpi")
 app.add_typer(rounds.round_app, name="round")
 app.add_typer(rounds.roster_app, name="roster")
 app.add_typer(working.queue_app, name="queue")
-app.add_typer(working.appeal_app, name="appeal")
-app.add_typer(working.regrade_app, name="regrade")
+app.add_typer(deciding.appeal_app, name="appeal")
+app.add_typer(deciding.regrade_app, name="regrade")
 
 
 def _version(wanted: bool) -> None:  # noqa: FBT001 - the shape Typer calls
