@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from grader.errors import UsageProblem
-from grader.sandbox.images import BuildSettings
 
 LANGUAGES = ("th", "en")
 
@@ -43,17 +42,6 @@ class Settings:
     def sandboxes(self) -> Path:
         """The folder of the images."""
         return self.home / "sandboxes"
-
-    @property
-    def build(self) -> BuildSettings:
-        """What building images depends on."""
-        return BuildSettings(
-            constraints=self.home / "constraints.txt",
-            ca_bundle=self.ca_bundle,
-            index_url=self.index_url,
-            npm_registry_url=self.npm_registry_url,
-            composer_repository_url=self.composer_repository_url,
-        )
 
 
 def read_settings() -> Settings:

@@ -6,7 +6,22 @@ import sys
 import typer
 
 from grader import __version__
-from grader.cli import check, deciding, demo, exercises, keeping, kpi, machine, records, rounds, words, working
+from grader.cli import (
+    accounts,
+    check,
+    deciding,
+    demo,
+    exercises,
+    keeping,
+    kpi,
+    machine,
+    records,
+    remote,
+    rounds,
+    serve,
+    words,
+    working,
+)
 from grader.cli.console import explain_problem
 from grader.errors import EXIT_ENVIRONMENT, GraderError
 
@@ -22,6 +37,8 @@ app.command("doctor")(machine.doctor)
 app.command("check")(check.check)
 app.command("demo")(demo.demo)
 app.command("init")(records.init)
+app.command("serve")(serve.serve)
+app.command("login")(remote.login)
 app.command("submit")(working.submit)
 app.command("worker")(working.worker)
 app.command("override")(deciding.override)
@@ -29,6 +46,7 @@ app.command("verify")(records.verify)
 app.command("backup")(keeping.backup)
 app.command("restore")(keeping.restore)
 app.command("purge")(keeping.purge)
+app.add_typer(accounts.app, name="account")
 app.add_typer(exercises.app, name="exercises")
 app.add_typer(kpi.app, name="kpi")
 app.add_typer(rounds.round_app, name="round")

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from grader.cli.console import live_phases
-from grader.cli.options import AsJson, Language, Seed, settings_for
+from grader.cli.options import AsJson, Language, Seed, build_settings, settings_for
 from grader.errors import EXIT_CHECKS_FAILED, EXIT_ENVIRONMENT, EXIT_INVALID, EXIT_OK, UsageProblem
 from grader.grading import grade
 from grader.packs import Pack, find_pack, load_pack
@@ -60,7 +60,7 @@ def check(
     for target in (junit, html):
         if target is not None and not target.resolve().parent.is_dir():
             raise UsageProblem("usage.no_such_folder", path=str(target.parent))
-    driver = DockerDriver.on_this_machine(settings.sandboxes, settings.build)
+    driver = DockerDriver.on_this_machine(settings.sandboxes, build_settings(settings))
     driver.require_images()  # before anything is done
     with closing(driver), live_phases(language) as listen:
         verdict = grade(

@@ -23,7 +23,7 @@ from sqlalchemy import func, select
 from grader.cli.cohort import compare
 from grader.cli.console import ERRORS
 from grader.cli.kpi import print_figure
-from grader.cli.options import Jobs, Language, settings_for
+from grader.cli.options import Jobs, Language, build_settings, settings_for
 from grader.cli.words import word
 from grader.errors import EXIT_CHECKS_FAILED, UsageProblem
 from grader.intake import as_archive
@@ -71,11 +71,11 @@ def demo(lang: Language = "", jobs: Jobs = 2) -> None:
     """
     settings, language = settings_for(lang)
     pack = list_packs(settings.exercises)[0]
-    driver = DockerDriver.on_this_machine(settings.sandboxes, settings.build, ahead=True)
+    driver = DockerDriver.on_this_machine(settings.sandboxes, build_settings(settings), ahead=True)
     driver.require_images()
-    with closing(_fresh(settings.home / "demo")) as records, closing(driver):
-        seats = _open_round(records, pack)
-        handed_in = _hand_in(records, pack, seats)
+    with closing(fresh_records(settings.home / "demo")) as records, closing(driver):
+        seats = open_round(records, pack)
+        handed_in = hand_in(records, pack, seats)
         _grade_all(records, driver, settings, language, jobs=jobs)
         wrong = _print_results(records, handed_in, language)
         _decide(records, seats, handed_in)
@@ -88,7 +88,7 @@ def demo(lang: Language = "", jobs: Jobs = 2) -> None:
         raise typer.Exit(EXIT_CHECKS_FAILED)
 
 
-def _fresh(folder: Path) -> Records:
+def fresh_records(folder: Path) -> Records:
     """Empty records; those of an earlier demonstration are replaced, and nothing else is.
 
     Raises:
@@ -101,7 +101,7 @@ def _fresh(folder: Path) -> Records:
     return create_records(folder)
 
 
-def _open_round(records: Records, pack: Pack) -> list[str]:
+def open_round(records: Records, pack: Pack) -> list[str]:
     """A round that began a week ago, with its roster and who came; gives the seats in the order of the roster."""
     today = bangkok_date(datetime.now(UTC))
     begun = today - timedelta(days=7)
@@ -137,7 +137,7 @@ def _open_round(records: Records, pack: Pack) -> list[str]:
     return seats
 
 
-def _hand_in(records: Records, pack: Pack, seats: Sequence[str]) -> dict[str, Sample]:
+def hand_in(records: Records, pack: Pack, seats: Sequence[str]) -> dict[str, Sample]:
     """Each of those who hand something in has one sample, the good ones first; gives submission → sample."""
     ready = sorted(samples(pack), key=lambda sample: (sample.outcome != "pass", sample.name))
     with records.reading() as session:

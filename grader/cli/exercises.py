@@ -4,6 +4,8 @@ import json
 import time
 from collections.abc import Sequence
 from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,9 +14,10 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from grader import __version__
 from grader.cli.cohort import SampleResult, grade_samples
 from grader.cli.console import ERRORS
-from grader.cli.options import AsJson, Jobs, Language, settings_for
+from grader.cli.options import AsJson, Jobs, Language, build_settings, settings_for
 from grader.cli.words import phase_word, word
 from grader.errors import EXIT_CHECKS_FAILED, EXIT_INVALID, UsageProblem
 from grader.packs import Pack, Sample, describe, find_pack, list_packs, load_pack, samples
@@ -22,6 +25,7 @@ from grader.packs.lint import lint as lint_pack
 from grader.packs.new import create_pack
 from grader.reports.wrapping import wrap
 from grader.sandbox.docker import DockerDriver
+from grader.services import sampling
 from grader.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="แบบฝึกหัด · List, make, lint and verify exercises.")
@@ -143,17 +147,47 @@ def verify(
     if not chosen:
         raise UsageProblem("usage.no_samples", exercises=", ".join(exercises or []))
     results = _grade_and_show(chosen, settings, language, seed=seed, jobs=jobs, quiet=as_json)
+    if not sample:
+        remember(settings.data, results, seed=seed)
     if as_json:
         print(json.dumps([_as_json(result) for result in results], ensure_ascii=False))
     if any(result.differences for result in results):
         raise typer.Exit(EXIT_CHECKS_FAILED)
 
 
+def remember(data: Path, results: Sequence[SampleResult], *, seed: int) -> None:
+    """Let the portal show what was found about the exercises whose samples were all graded."""
+    for pack in {result.pack.root: result.pack for result in results}.values():
+        seen = tuple(
+            sampling.SampleSeen(
+                sample=result.sample.name,
+                outcome=result.verdict.outcome,
+                points=result.verdict.points,
+                failing=result.failing,
+                differences=result.differences,
+                seconds=round(result.seconds, 1),
+            )
+            for result in results
+            if result.pack.root == pack.root
+        )
+        sampling.keep(
+            data,
+            sampling.Verified(
+                exercise=pack.id,
+                digest=pack.digest,
+                seed=seed,
+                grader_version=__version__,
+                at=datetime.now(UTC),
+                samples=seen,
+            ),
+        )
+
+
 def _grade_and_show(
     chosen: Sequence[tuple[Pack, Sample]], settings: Settings, language: str, *, seed: int, jobs: int, quiet: bool
 ) -> list[SampleResult]:
     """Grade with progress, then print the table."""
-    driver = DockerDriver.on_this_machine(settings.sandboxes, settings.build)
+    driver = DockerDriver.on_this_machine(settings.sandboxes, build_settings(settings))
     driver.require_images()
     running: dict[str, str] = {}
     finished: list[SampleResult] = []

@@ -10,7 +10,7 @@ from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 
 from grader.cli.console import ERRORS
-from grader.cli.options import AsJson, Language, settings_for
+from grader.cli.options import AsJson, Language, build_settings, settings_for
 from grader.cli.words import word
 from grader.errors import EXIT_ENVIRONMENT
 from grader.reports.catalogue import Lang, explain
@@ -48,7 +48,8 @@ def setup(
         say(f"removed {removed} leftovers of killed gradings")
     if forget_layers:
         say(f"removed {layers.remove_layers(client)} dependency layers")
-    ImageStore(client, settings.sandboxes, settings.build).build_all(lambda name, what: say(f"{name}: {what}"))
+    images = ImageStore(client, settings.sandboxes, build_settings(settings))
+    images.build_all(lambda name, what: say(f"{name}: {what}"))
     say(word("setup.done", language))
 
 
@@ -60,7 +61,7 @@ def doctor(lang: Language = "", as_json: AsJson = False) -> None:
     For what does not hold, it says what to do.
     """
     settings, language = settings_for(lang)
-    lines = examine_host(settings.sandboxes, settings.build)
+    lines = examine_host(settings.sandboxes, build_settings(settings))
     if as_json:
         print(json.dumps({"schema": "doctor/1", "lines": [asdict(line) for line in lines]}, ensure_ascii=False))
     else:

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from grader.errors import UsageProblem
+from grader.sandbox.images import BuildSettings
 from grader.settings import Settings, read_settings
 
 Language = Annotated[
@@ -26,3 +27,14 @@ def settings_for(language: str) -> tuple[Settings, str]:
     if language not in {"", "th", "en"}:
         raise UsageProblem("usage.bad_language", value=language)
     return settings, language or settings.language
+
+
+def build_settings(settings: Settings) -> BuildSettings:
+    """What building images depends on. Settings do not know it, because the portal reads them and never builds."""
+    return BuildSettings(
+        constraints=settings.home / "constraints.txt",
+        ca_bundle=settings.ca_bundle,
+        index_url=settings.index_url,
+        npm_registry_url=settings.npm_registry_url,
+        composer_repository_url=settings.composer_repository_url,
+    )

@@ -4,8 +4,10 @@ The tables are facts; what follows from them (who passed, what the figure is) is
 the only copy. Time is UTC, people are ids, text is never a sentence.
 """
 
+from grader.records.accounts import Account, AccountRole, ApiToken, Identity, OneTimeLink, PortalSession, Role, Throttle
 from grader.records.audit import AuditEntry, Break, Checkpoint
 from grader.records.blobs import BlobLost, BlobStore, Stored, chunks_of
+from grader.records.certificates import Certificate
 from grader.records.columns import APPEND_ONLY, Base, new_id
 from grader.records.database import Database, RecordsUnavailable
 from grader.records.indicators import (
@@ -39,6 +41,9 @@ from grader.records.workers import WorkerRecord
 
 __all__ = [
     "APPEND_ONLY",
+    "Account",
+    "AccountRole",
+    "ApiToken",
     "Appeal",
     "Assignment",
     "AuditEntry",
@@ -46,6 +51,7 @@ __all__ = [
     "BlobLost",
     "BlobStore",
     "Break",
+    "Certificate",
     "Change",
     "Checkpoint",
     "Database",
@@ -53,18 +59,22 @@ __all__ = [
     "Extension",
     "Grading",
     "Grant",
+    "Identity",
     "IndicatorVersion",
     "Job",
     "JobState",
     "Keys",
+    "OneTimeLink",
     "Override",
     "Person",
+    "PortalSession",
     "ProgressEvent",
     "Records",
     "RecordsUnavailable",
     "Regrade",
     "ReportRecord",
     "ReportingRound",
+    "Role",
     "Run",
     "Seat",
     "SeatEvent",
@@ -73,6 +83,7 @@ __all__ = [
     "SnapshotRecord",
     "Stored",
     "Submission",
+    "Throttle",
     "TrainingRound",
     "Unaudited",
     "Unit",

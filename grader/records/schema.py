@@ -12,7 +12,17 @@ from sqlalchemy import Connection, text
 from grader.errors import EnvironmentProblem
 
 # The tables of all of these belong to the schema.
-from grader.records import audit, indicators, people, rounds, standings, work, workers  # noqa: F401
+from grader.records import (  # noqa: F401
+    accounts,
+    audit,
+    certificates,
+    indicators,
+    people,
+    rounds,
+    standings,
+    work,
+    workers,
+)
 from grader.records.database import Database, translated
 
 _LOCK = 5_201_570

@@ -60,13 +60,18 @@ class Assignment(Base):
 
 
 class Extension(Base):
-    """More time or attempts for one seat; the latest one of a seat stands."""
+    """More time or attempts for one seat; the one with the highest number stands, whatever the clock said.
+
+    ``number`` counts the extensions of a seat for an assignment from 1.
+    """
 
     __tablename__ = "extension"
+    __table_args__ = (UniqueConstraint("assignment_id", "seat_id", "number"),)
 
     id: Mapped[Id] = mapped_column(primary_key=True)
     assignment_id: Mapped[Id] = mapped_column(ForeignKey("assignment.id"))
     seat_id: Mapped[Id] = mapped_column(ForeignKey("seat.id"), index=True)
+    number: Mapped[int]
     closes_at: Mapped[Moment | None]
     attempts: Mapped[int | None]
     by: Mapped[str] = mapped_column(String(255))

@@ -33,6 +33,7 @@ from grader.records import (
 )
 from grader.records.database import translated
 from grader.records.work import LIVE
+from grader.services.accounts import people as people_of_accounts
 from grader.services.keeping import columns_of
 from grader.services.receiving import Receipt
 from grader.services.regrading import STUCK
@@ -41,8 +42,10 @@ GONE: Final = "[…]"
 """What stands where a name stood in a text; shorter than any name that is looked for, so that no text grows."""
 LEAST_LETTERS: Final = 4
 """A shorter single word is no name to look for in other people's texts: it would be found in the middle of words."""
-OWN: Final = frozenset({"person", "submission", "seat", "appeal"})
+OWN: Final = frozenset({"person", "submission", "seat", "appeal"}) | people_of_accounts.OWN_TABLES
 """Tables with rows that are a person's own."""
+OUTLIVING: Final = frozenset({"certificate"})
+"""Tables that keep a name when its person is forgotten: a certificate is forgotten only when its holder asks for it."""
 _TITLES: Final = re.compile(r"^(?:นางสาว|นาย|นาง|น\.ส\.|ดร\.|mr\.?|mrs\.?|ms\.?|dr\.?)\s*", re.IGNORECASE)
 _GAP: Final = r"[\s._\-]*"
 _BATCH: Final = 200
@@ -114,6 +117,8 @@ def _forget(change: Change, keys: Keys, person_id: str, because: str) -> None:
     session.execute(update(Appeal).where(Appeal.submission_id.in_([one.id for one in work])).values(text=GONE))
     person.name, person.email, person.erased_at = "", "", change.at
     person.code = f"erased-{secrets.token_hex(8)}"  # nothing leads back from it, and no two are the same
+    session.flush()
+    people_of_accounts.forget(change, person)
     change.audit("person.erased", person_id, after={"because": because, "submissions": [one.id for one in work]})
 
 
@@ -160,6 +165,8 @@ def _own_words(person: Person) -> re.Pattern[str] | None:
 def _places(session: Session, names: re.Pattern[str]) -> Iterator[_Place]:
     """Every row of every table that holds a name, one table after the other, a few rows at a time."""
     for table in Base.metadata.sorted_tables:
+        if table.name in OUTLIVING:
+            continue
         keys = [column.name for column in table.primary_key.columns]
         texts = [name for name, kind in columns_of(table).items() if kind in {"text", "json"} and name not in keys]
         wanted = [table.c[name] for name in (*keys, *texts)]

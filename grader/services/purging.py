@@ -33,7 +33,9 @@ from grader.records import (
     Unaudited,
 )
 from grader.records.work import LIVE
-from grader.services.erasing import Erased, busy, erase, name_pattern, overwrite
+from grader.services import certificates
+from grader.services.accounts import links, sessions, throttling
+from grader.services.erasing import OUTLIVING, Erased, busy, erase, name_pattern, overwrite
 from grader.services.keeping import hold, needed_blobs
 from grader.services.regrading import STUCK
 
@@ -128,7 +130,8 @@ def erase_person(records: Records, *, person: str, by: str, reason: str, dry_run
         erased = erase(records, fresh, by=by, because=f"request: {reason.strip()}", dry_run=dry_run)
         report = _sweep(records, [], erased, by=by, dry_run=dry_run)
         if not dry_run:
-            overwrite(records, erased.tables)
+            certificates.forget(records, person=found.id, by=by)
+            overwrite(records, erased.tables | OUTLIVING)
         return report
 
 
@@ -201,6 +204,8 @@ def _sweep(records: Records, work: Sequence[str], erased: Erased, *, by: str, dr
         settled |= {sha256 for sha256, ids in needed.items() if not ids}
     kept = {sha256 for sha256, ids in needed.items() if ids}
     files, size, waiting = _remove(records, kept, settled, dry_run=dry_run)
+    if not dry_run:
+        _tidy_accounts(records)
     if not dry_run and (events or files):
         with records.change(by=by) as change:
             change.session.execute(delete(ProgressEvent).where(_ended(over)))
@@ -216,6 +221,14 @@ def _sweep(records: Records, work: Sequence[str], erased: Erased, *, by: str, dr
         events=events,
         left=erased.left,
     )
+
+
+def _tidy_accounts(records: Records) -> None:
+    """Sessions, links and counters of tries that have been over for long; the audit says that they were there."""
+    with records.upkeep() as session:
+        now = records.database.now(session)
+        for part in (sessions, links, throttling):
+            part.tidy(session, now)
 
 
 def _ended(before: datetime) -> Any:

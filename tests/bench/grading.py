@@ -21,6 +21,7 @@ import docker
 from rich.console import Console
 from rich.table import Table
 
+from grader.cli.options import build_settings
 from grader.grading import grade
 from grader.intake import receive
 from grader.packs import Pack, find_pack, load_pack, samples, submission_of
@@ -80,7 +81,7 @@ def main() -> int:
     console, client = Console(highlight=False, width=110), connect()
     pack = load_pack(find_pack("e1", settings.exercises))
     (sample,) = [one for one in samples(pack) if one.name == REFERENCE]
-    store = ImageStore(client, settings.sandboxes, settings.build)
+    store = ImageStore(client, settings.sandboxes, build_settings(settings))
     with submission_of(sample) as source:
         ways = {
             "grader, all cold": [_graded(client, store, pack, source, cold=True) for _ in range(RUNS)],
