@@ -6,7 +6,6 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,16 +14,17 @@ import typer
 from sqlalchemy import select
 
 from grader.cli.office import By, Reason, actor, opened, say, show
-from grader.cli.options import AsJson, Language, settings_for
+from grader.cli.options import AsJson, Language, build_settings, settings_for
+from grader.cli.remote import ServerAddress, submit_to
 from grader.errors import EXIT_CHECKS_FAILED, EXIT_OK, UsageProblem
 from grader.intake import as_archive
-from grader.queue import cancel, outlook, place, retry
+from grader.queue import outlook, place
 from grader.records import Grading, Job, Records
 from grader.records.blobs import CHUNK
 from grader.sandbox import labels, reaper
 from grader.sandbox.docker import DockerDriver
 from grader.sandbox.engine import connect
-from grader.services import receiving, rostering, rounds
+from grader.services import operating, receiving, rostering, rounds
 from grader.settings import Settings
 from grader.worker import Slot, fitness, supervise
 from grader.worker.fitness import default_slots
@@ -38,21 +38,41 @@ WAIT_SECONDS = 0.5
 def submit(
     path: Annotated[Path, typer.Argument(metavar="PATH", help="โฟลเดอร์หรือไฟล์ .zip ของงาน · folder or .zip")],
     exercise: Annotated[str, typer.Option("--exercise", metavar="ID", help="รหัสแบบฝึกหัด · exercise id")],
-    code: Annotated[str, typer.Option("--round", metavar="ROUND", help="รหัสรุ่น · code of the round")],
-    person: Annotated[str, typer.Option("--person", metavar="PERSON", help="รหัสบุคลากร · code of the person")],
+    server: ServerAddress = "",
+    code: Annotated[
+        str, typer.Option("--round", metavar="ROUND", help="รหัสรุ่น · code of the round", show_default=False)
+    ] = "",
+    person: Annotated[
+        str, typer.Option("--person", metavar="PERSON", help="รหัสบุคลากร · code of the person", show_default=False)
+    ] = "",
     key: Annotated[str, typer.Option("--key", metavar="TEXT", help="รหัสกันส่งซ้ำ · idempotency key")] = "",
     wait: Annotated[bool, typer.Option("--wait", help="รอจนได้ผล · wait for the result")] = False,
     by: By = "",
     lang: Language = "",
     as_json: AsJson = False,
 ) -> None:
-    """ส่งงานเข้าระบบบนเครื่องนี้ · Hand work in to the records of this machine.
+    """ส่งงานเข้าระบบ แล้วพิมพ์ผล · Hand work in: to a server, or to the records of this machine.
 
-    ได้ใบรับงานเมื่อเก็บงานเรียบร้อยแล้วเท่านั้น
+    ด้วย --server จะติดตามการตรวจและพิมพ์ผลเหมือน grader check ถ้าไม่ระบุ งานจะเข้าระบบบนเครื่องนี้ ซึ่งต้องมี --round และ --person
 
-    The receipt comes when the work is kept, and never before.
+    With --server the grading is followed and its verdict printed as grader check does. Without it the work goes to
+    the records of this machine, which needs --round and --person; the receipt comes when it is kept, never before.
     """
     settings, language = settings_for(lang)
+    if server:
+        submit_to(
+            server,
+            path=path,
+            exercise=exercise,
+            round_code=code,
+            key=key,
+            settings=settings,
+            language=language,
+            as_json=as_json,
+        )
+        return
+    if not code or not person:
+        raise UsageProblem("usage.where_to_submit")
     with opened(settings) as records, as_archive(path) as archive:
         with records.reading() as session:
             seat = rostering.seat_of(session, round_code=code, person_code=person).id
@@ -115,7 +135,7 @@ def _serve(settings: Settings, stop: threading.Event) -> None:
         return fitness().problem
 
     client = connect()
-    driver = DockerDriver.on_this_machine(settings.sandboxes, settings.build, ahead=True)
+    driver = DockerDriver.on_this_machine(settings.sandboxes, build_settings(settings), ahead=True)
     with opened(settings) as records, closing(driver):
         Slot(
             records,
@@ -188,36 +208,16 @@ def show_queue(lang: Language = "", as_json: AsJson = False) -> None:
 @queue_app.command("retry")
 def retry_job(job: JobId, by: By = "", lang: Language = "", as_json: AsJson = False) -> None:
     """ให้งานที่รอผู้ดูแลตรวจใหม่ · Let a job that needs an operator try again."""
-    _decide(job, by, lang, as_json=as_json, action="job.retried", wanted=("needs_operator",), do=retry)
+    settings, language = settings_for(lang)
+    with opened(settings) as records:
+        operating.retry(records, job=job, by=actor(by))
+    say("job.retried", language, as_json=as_json, job=job)
 
 
 @queue_app.command("cancel")
 def cancel_job(job: JobId, reason: Reason, by: By = "", lang: Language = "", as_json: AsJson = False) -> None:
     """ยกเลิกงานในคิว · Cancel a job; the submission stays."""
-    wanted = ("queued", "running", "needs_operator")
-    _decide(
-        job, by, lang, as_json=as_json, action="job.cancelled", wanted=wanted, reason=reason,
-        do=lambda found, at: cancel(found, at, "job.cancelled"),
-    )  # fmt: skip
-
-
-def _decide(
-    job: str,
-    by: str,
-    lang: str,
-    *,
-    as_json: bool,
-    action: str,
-    wanted: tuple[str, ...],
-    do: Callable[[Job, Any], None],
-    reason: str = "",
-) -> None:
     settings, language = settings_for(lang)
-    with opened(settings) as records, records.change(by=actor(by)) as change:
-        found = rounds.need(change.session.get(Job, job, with_for_update=True), job)
-        if found.state not in wanted:
-            raise UsageProblem("queue.wrong_state", job=job, state=found.state)
-        before = found.state
-        do(found, change.at)
-        change.audit(action, job, before=before, after={"state": found.state, "reason": reason})
-    say(action, language, as_json=as_json, job=job)
+    with opened(settings) as records:
+        operating.cancel(records, job=job, by=actor(by), reason=reason)
+    say("job.cancelled", language, as_json=as_json, job=job)

@@ -241,9 +241,11 @@ def retry(job: Job, at: datetime) -> None:
     _queue(job, at)
 
 
-def cancel(job: Job, at: datetime, code: str) -> None:
-    """Nobody waits for this job any more; a worker that holds it cannot record."""
+def cancel(session: Session, job: Job, at: datetime, code: str) -> None:
+    """Nobody waits for this job any more; a worker that holds it cannot record, and its claim ends here."""
     job.state, job.code, job.finished_at, job.lease_until = "cancelled", code, at, None
+    mine = (Run.job_id == job.id, Run.attempt == job.attempt, Run.ended == "")
+    session.execute(update(Run).where(*mine).values(ended="refused", ended_at=at, code=code))
 
 
 # -- inside -----------------------------------------------------------------------------------------------------------

@@ -54,8 +54,10 @@ def versions(session: Session, exercise: str) -> list[ExerciseVersion]:
 
 
 @contextmanager
-def pack_of(records: Records, digest: str, exercises: Path) -> Iterator[Pack]:
+def pack_of(records: Records, digest: str, exercises: Path, *, to_read: bool = False) -> Iterator[Pack]:
     """The exercise to grade with: the folder's when it still is this version, else the one that was kept.
+
+    ``to_read``: it is only shown beside a verdict that exists already, so the rules of today's grader do not matter.
 
     Raises:
         InfrastructureFault: ``infrastructure.other_engine``: the kept exercise has another digest with this version of
@@ -72,6 +74,6 @@ def pack_of(records: Records, digest: str, exercises: Path) -> Iterator[Pack]:
         return
     with tempfile.TemporaryDirectory(prefix="pack-") as folder:
         kept = load_pack(unpack_pack(records.blobs.open(version.archive).read_bytes(), Path(folder) / version.exercise))
-        if kept.digest != digest:
+        if kept.digest != digest and not to_read:
             raise InfrastructureFault("infrastructure.other_engine", wanted=digest, found=kept.digest)
         yield kept

@@ -6,6 +6,7 @@ What counts for a deadline is the moment at which the last byte had arrived, on 
 import json
 import secrets
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
 
@@ -77,8 +78,11 @@ def submit(
     by: str,
     idempotency_key: str = "",
     request: str = "",
+    sha256: str = "",
 ) -> Receipt:
     """Accept work for an assignment. The same key of the same seat gives the same receipt, however often it is sent.
+
+    A caller that knows the ``sha256`` of what it sends is refused when the key was used for other bytes.
 
     Raises:
         NotAccepted: ``submission.not_open``, ``submission.no_attempts_left``, ``submission.too_many_waiting``,
@@ -89,7 +93,7 @@ def submit(
     key = idempotency_key or secrets.token_hex(16)
     with records.reading() as session:  # before anything is kept: most refusals need no bytes
         if known := _known(session, seat, key):
-            return _again(known, assignment)
+            return _again(known, assignment, sha256)
         _rules_of(session, seat, assignment).need_acceptable(records.database.now(session))
     stored = records.blobs.put(chunks, limit=UPLOAD_LIMIT)
     if stored.size == 0:
@@ -105,7 +109,7 @@ def submit(
     except (_AcceptedMeanwhile, IntegrityError):
         with records.reading() as session:
             if known := _known(session, seat, key):
-                return _again(known, assignment)
+                return _again(known, assignment, sha256)
         raise
     reached("upload.post_commit")
     return receipt
@@ -123,7 +127,7 @@ class _Rules:
         extension = session.scalars(
             select(Extension)
             .where(Extension.assignment_id == assignment.id, Extension.seat_id == seat.id)
-            .order_by(Extension.at.desc(), Extension.id)
+            .order_by(Extension.number.desc())
             .limit(1)
         ).one_or_none()
         self.closes_at = (extension and extension.closes_at) or assignment.closes_at
@@ -157,6 +161,49 @@ class _Rules:
             raise NotAccepted("submission.too_many_waiting", waiting=self.waiting, most=MOST_WAITING)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Allowance:
+    """What one seat may still hand in. ``refusal`` is why the next submission would not be accepted, or None.
+
+    ``closes_at`` and ``attempts`` have the seat's extension in them; ``used`` counts attempts, ``waiting`` the
+    submissions of the person, to any exercise, that are not graded yet.
+    """
+
+    closes_at: datetime | None
+    attempts: int | None
+    used: int
+    waiting: int
+    late: bool
+    refusal: NotAccepted | None
+
+    @property
+    def left(self) -> int | None:
+        """Attempts that are left; None: as many as anybody likes."""
+        return None if self.attempts is None else max(0, self.attempts - self.used)
+
+
+def allowance(session: Session, seat: str, assignment: str, at: datetime) -> Allowance:
+    """What holds for a seat at a moment, before anything is sent.
+
+    Raises:
+        UsageProblem: ``records.not_found``.
+    """
+    rules = _rules_of(session, seat, assignment)
+    refusal = None
+    try:
+        rules.need_acceptable(at)
+    except NotAccepted as problem:
+        refusal = problem
+    return Allowance(
+        closes_at=rules.closes_at,
+        attempts=rules.attempts,
+        used=rules.used,
+        waiting=rules.waiting,
+        late=rules.late(at),
+        refusal=refusal,
+    )
+
+
 def _uses(seat: str, assignment: str) -> Any:
     """How many attempts are used up: what was judged, and what still waits to be."""
     return (
@@ -182,9 +229,19 @@ def _known(session: Session, seat: str, key: str) -> Submission | None:
     ).one_or_none()
 
 
-def _again(known: Submission, assignment: str) -> Receipt:
-    """The receipt that was given for this key; a key that was used for another exercise is a mistake of the client."""
-    if known.assignment_id != assignment:
+def given_before(session: Session, seat: str, key: str, *, assignment: str, sha256: str) -> Receipt | None:
+    """The receipt that a seat was given for this key; None: the key is new.
+
+    Raises:
+        NotAccepted: ``submission.key_reused``.
+    """
+    known = _known(session, seat, key)
+    return None if known is None else _again(known, assignment, sha256)
+
+
+def _again(known: Submission, assignment: str, sha256: str = "") -> Receipt:
+    """The receipt that was given for this key; a key that was used for other work is a mistake of the client."""
+    if known.assignment_id != assignment or (sha256 and known.sha256 != sha256):
         raise NotAccepted("submission.key_reused", submission=known.id)
     return Receipt.model_validate(known.receipt)
 

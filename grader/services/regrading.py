@@ -176,7 +176,7 @@ def drop(records: Records, *, regrade: str, by: str) -> None:
         for job in session.scalars(
             select(Job).where(Job.regrade_id == regrade, Job.state.in_((*LIVE, STUCK))).with_for_update()
         ):
-            cancel(job, change.at, "regrade.dropped")
+            cancel(session, job, change.at, "queue.regrade_dropped")
         for shadow in session.scalars(
             select(Grading).where(Grading.regrade_id == regrade, Grading.standing == "shadow")
         ):

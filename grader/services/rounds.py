@@ -141,11 +141,13 @@ def extend(
     with records.change(by=by) as change:
         session = change.session
         need(session.get(Assignment, assignment), assignment)
-        need(session.get(Seat, seat), seat)
+        need(session.get(Seat, seat, with_for_update=True), seat)  # two that come together are numbered in turn
+        mine = (Extension.assignment_id == assignment, Extension.seat_id == seat)
         given = Extension(
             id=new_id("ext"),
             assignment_id=assignment,
             seat_id=seat,
+            number=(session.scalar(select(func.max(Extension.number)).where(*mine)) or 0) + 1,
             closes_at=closes_at,
             attempts=attempts,
             by=by,

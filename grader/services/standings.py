@@ -88,7 +88,7 @@ def _submissions() -> _Rows:
     extensions = (
         select(other.id)
         .where(other.seat_id == Submission.seat_id, other.assignment_id == Submission.assignment_id)
-        .order_by(other.at.desc(), other.id)
+        .order_by(other.number.desc())
         .limit(1)
     )
     all_gave_up = select(func.min(case((Job.state.in_(GAVE_UP), 1), else_=0))).where(

@@ -19,6 +19,7 @@ from grader.cli.words import phase_word
 from grader.sandbox import labels, reaper
 from grader.sandbox.engine import GuardedClient
 from grader.sandbox.images import ImageStore
+from tests.fixtures.killing import are_gone, children
 from tests.fixtures.leftovers import NOTHING, leftovers
 from tests.fixtures.projects import REFERENCE, ROOT
 
@@ -75,33 +76,6 @@ def wait_for(running: "subprocess.Popen[str]", phase: str) -> None:
         if line.strip() == f"· {phase_word(phase, 'en')}":
             return
     pytest.fail(f"{phase} was never reached")
-
-
-def children(pid: int) -> set[int]:
-    """The processes that a process started, and theirs."""
-    parents: dict[int, int] = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                stat = (entry / "stat").read_text(encoding="utf-8", errors="replace")
-            except OSError:
-                continue  # it ended meanwhile
-            parents[int(entry.name)] = int(stat.rpartition(")")[2].split()[1])
-    found, new = set[int](), {pid}
-    while new:
-        new = {child for child, parent in parents.items() if parent in new} - found
-        found |= new
-    return found
-
-
-def are_gone(pids: set[int], *, within: float) -> bool:
-    """Whether none of these processes runs any more after that many seconds."""
-    deadline = time.monotonic() + within
-    while any(labels._started(pid) for pid in pids):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True
 
 
 def wait_until(true: Callable[[], bool], *, seconds: float = 30.0) -> None:

@@ -101,6 +101,51 @@ def test_an_extension_moves_one_persons_deadline(timed: Classroom, clock: Clock)
     assert timed.submit(1).late
 
 
+def test_the_last_extension_stands_also_when_the_clock_goes_back(timed: Classroom, clock: Clock) -> None:
+    """Which one was given last is a number, not a time; each assignment and seat has its own."""
+    assigned(timed, closes_at=clock() + timedelta(hours=1))
+
+    def extended(hours: float, seat: int = 0) -> int:
+        given = rounds.extend(
+            timed.records,
+            assignment=timed.assignment,
+            seat=timed.seats[seat],
+            by="instructor",
+            reason="x",
+            closes_at=clock() + timedelta(hours=hours),
+        )
+        return given.number
+
+    assert extended(1.5) == 1
+    clock.pass_by(-600)
+    assert [extended(4), extended(9, seat=1)] == [2, 1]
+    clock.pass_by(600 + 2 * 3600)
+    assert not timed.submit().late
+    clock.pass_by(-3 * 3600)
+    assert extended(1) == 3
+    clock.pass_by(2 * 3600)
+    assert timed.submit().late
+
+
+def test_extensions_that_come_together_are_numbered_in_turn(
+    classroom: Classroom, in_parallel: Callable[..., list[object]]
+) -> None:
+    """None is refused, and one of them is the last."""
+
+    def extend(attempts: int) -> int:
+        given = rounds.extend(
+            classroom.records,
+            assignment=classroom.assignment,
+            seat=classroom.seats[0],
+            by="instructor",
+            reason="x",
+            attempts=attempts,
+        )
+        return given.number
+
+    assert sorted(in_parallel(extend, range(1, 9), threads=8)) == [*range(1, 9)]
+
+
 def test_attempts_are_counted_and_our_faults_are_not(timed: Classroom, clock: Clock) -> None:
     """What was judged or waits uses up an attempt; what was refused, or failed by our fault, does not."""
     assigned(timed, attempts=2)

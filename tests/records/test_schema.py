@@ -11,6 +11,32 @@ from sqlalchemy.exc import DBAPIError
 from grader.errors import EnvironmentProblem
 from grader.records import APPEND_ONLY, Base, Database, Records, create_records, default_url, open_records, schema
 
+ZERO = "2026-11-22 00:00:00.000000"
+GIVEN = (("e1", "s1", 9), ("e2", "s1", 10), ("e3", "s1", 10), ("e4", "s1", 8), ("e5", "s2", 7))
+BEFORE_NUMBERS: dict[str, list[dict[str, object]]] = {
+    "training_round": [{"id": "r", "code": "r", "name": "r", "sessions": 0, "created_at": ZERO}],
+    "unit": [{"id": "u", "code": "u", "name": "u"}],
+    "person": [
+        {"id": one, "code": one, "name": "x", "email": "", "unit_id": "u", "created_at": ZERO} for one in ("s1", "s2")
+    ],
+    "seat": [
+        {"id": one, "round_id": "r", "person_id": one, "unit_id": "u", "part": "trainee", "note": ""}
+        | {"created_at": ZERO}
+        for one in ("s1", "s2")
+    ],
+    "exercise_version": [
+        {"digest": "d", "exercise": "e", "version": "1", "title": "{}", "checks": "{}", "pass_points": 1}
+        | {"archive": "0", "added_at": ZERO}
+    ],
+    "assignment": [{"id": "a", "round_id": "r", "exercise": "e", "digest": "d", "late": "mark", "mandatory": True}],
+    "extension": [
+        {"id": one, "assignment_id": "a", "seat_id": seat, "by": "x", "reason": "x"}
+        | {"at": f"2026-11-22 {hour:02}:00:00.000000"}
+        for one, seat, hour in GIVEN
+    ],
+}
+"""Extensions (id, seat, hour) in the tables of revision 0003, and what they need to be there."""
+
 
 def test_migrations_make_exactly_the_tables_of_the_models(records: Records) -> None:
     """Nothing is in the models that no migration makes, and the other way round."""
@@ -29,6 +55,24 @@ def test_every_earlier_revision_comes_up(start: str, address: str, tmp_path: Pat
     database.close()
     create_records(folder, address).close()
     open_records(folder, address).close()
+
+
+def test_the_extension_that_stood_before_they_had_numbers_stands_on(address: str, tmp_path: Path) -> None:
+    """Those of a seat were told apart by time and then by the smaller id; now the highest number says the same."""
+    database = Database(address or default_url(tmp_path))
+    schema.upgrade(database, "0003")
+    with database.writing() as session:
+        for table, rows in BEFORE_NUMBERS.items():
+            for row in rows:
+                names, values = ", ".join(f'"{name}"' for name in row), ", ".join(f":{name}" for name in row)
+                session.execute(text(f"INSERT INTO {table} ({names}) VALUES ({values})"), row)
+    schema.upgrade(database)
+    with database.reading() as session:
+        numbered = session.execute(text("SELECT id FROM extension ORDER BY seat_id, number")).scalars().all()
+        numbers = session.execute(text("SELECT number FROM extension ORDER BY seat_id, number")).scalars().all()
+    assert numbered == ["e4", "e1", "e3", "e2", "e5"]
+    assert numbers == [1, 2, 3, 4, 1]
+    database.close()
 
 
 def test_a_newer_schema_is_refused(records: Records, address: str) -> None:

@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -10,13 +11,16 @@ import pytest
 from grader.reports.catalogue import LANGS, Lang, catalogue, explain, fill, label, labels, placeholders, sentence
 
 SOURCE = Path(__file__).parents[3] / "grader"
-FAMILIES = (
-    "agency|app|archive|build|contract|count|course|dependencies|environment|error|infrastructure|kpi|latency|list|"
-    "indicator|membership|override|pack|privacy|project|purge|receipt|repeat|response|restore|rounds|run|scenario|start|stop|"
-    "usage|verdict"
-)
+TEXTS = SOURCE / "reports" / "texts"
+FAMILIES = "|".join(sorted(path.stem for path in TEXTS.glob("*.toml")))
 CODE = re.compile(rf"(?:{FAMILIES})\.[a-z][a-z0-9_]*[a-z0-9]")
-FILE_NAMES = re.compile(r".*\.(?:py|js|php|toml|json|md|txt|yaml|css|csv|xml|html|sql|jsonl|log|lock|sock|tar|pid)")
+FILE_NAMES = re.compile(
+    r".*\.(?:py|js|php|toml|json|md|txt|yaml|css|csv|xml|html|sql|sqlite3|jsonl|log|lock|sock|tar|pid)"
+)
+NAMING_CALLS = frozenset({"audit", "say", "word", "reached", "ForeignKey", "ForeignKeyConstraint"})
+"""Calls whose first value is a name of another kind: of an audit entry, a word of the command, a point, a column."""
+NAMING_FILES = ("cli/words.py", "faultpoints.py", "records/migrations/")
+"""Where nothing but such names stands."""
 PROMISED = re.findall(
     r"\S+",
     """
@@ -38,17 +42,58 @@ PROMISED = re.findall(
 )
 
 
-def _codes_in(source: str) -> Iterator[str]:
-    """Whole string literals that are codes; file names, modules that exist and places in a pack are none."""
+def _codes_in(source: str, actions: frozenset[str] = frozenset()) -> Iterator[str]:
+    """Whole string literals that are codes; file names, modules that exist and places in a pack are none.
+
+    Neither are names of another kind, which are told by the call that they stand in, or are values of a type; of
+    ``actions``, names of audit entries, also elsewhere. What is raised is always a code.
+    """
     tree = ast.parse(source)
     keywords = [node for node in ast.walk(tree) if isinstance(node, ast.keyword)]
-    places = {id(keyword.value) for keyword in keywords if keyword.arg == "where"}
+    others = {id(keyword.value) for keyword in keywords if keyword.arg == "where"}
+    others |= {id(node) for call, names in _named(tree) for node in names if call in NAMING_CALLS}
+    others |= {id(node) for one in ast.walk(tree) if _is_type(one) for node in ast.walk(one)}
+    raised = {id(node) for one in ast.walk(tree) if isinstance(one, ast.Raise) for node in ast.walk(one)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and CODE.fullmatch(node.value):
             module = SOURCE.joinpath(*node.value.split("."))
             is_file = FILE_NAMES.fullmatch(node.value) or module.exists() or module.with_suffix(".py").exists()
-            if not is_file and id(node) not in places:
+            is_action = node.value in actions and id(node) not in raised
+            if not is_file and not is_action and id(node) not in others:
                 yield node.value
+
+
+def _is_type(node: ast.AST) -> bool:
+    """Whether this says which values there are, and uses none."""
+    return isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id == "Literal"
+
+
+def _named(tree: ast.AST) -> Iterator[tuple[str, list[ast.Constant]]]:
+    """Each call by the last part of its name, with the literals of its first value."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and node.args:
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            yield name, [one for one in ast.walk(node.args[0]) if isinstance(one, ast.Constant)]
+
+
+@cache
+def _sources() -> dict[str, str]:
+    """The modules that may hold codes, by their path below the package."""
+    found = {path.relative_to(SOURCE).as_posix(): path.read_text(encoding="utf-8") for path in SOURCE.rglob("*.py")}
+    return {name: text for name, text in found.items() if not name.startswith(NAMING_FILES)}
+
+
+@cache
+def _actions() -> frozenset[str]:
+    """The names of all audit entries."""
+    trees = (ast.parse(text) for text in _sources().values())
+    calls = (names for tree in trees for call, names in _named(tree) if call == "audit")
+    return frozenset(str(one.value) for names in calls for one in names)
+
+
+def _used() -> dict[str, str]:
+    """Every code of the source, and a module that it stands in."""
+    return {code: name for name, text in _sources().items() for code in _codes_in(text, _actions())}
 
 
 GENERAL = ("pack.", "infrastructure.")
@@ -65,23 +110,33 @@ def test_scan_finds_codes_and_only_codes() -> None:
     assert list(_codes_in('raise BuildFailed("build.no_wheel", file="pack.toml", where="contract.seed")')) == [
         "build.no_wheel"
     ]
+    others = """
+change.audit("round.created", made, after={"state": "round.unknown"})
+say("roster.planned" if dry else "worker.started", language, hint="queue.wrong_state")
+_EVENTS = ((Submission.id, "submission.received"), "records.sqlite3", ForeignKey("regrade.id"), "regrade.nothing")
+Scope: TypeAlias = Literal["kpi.read"]
+raise UsageProblem("submission.received")
+"""
+    assert sorted(_codes_in(others, frozenset({"submission.received"}))) == [
+        "queue.wrong_state",
+        "regrade.nothing",
+        "round.unknown",
+        "submission.received",
+    ]
 
 
 def test_every_code_of_the_source_is_explained() -> None:
     """A code that the grader can report without words in both languages is a bug."""
-    used = {code: path for path in SOURCE.rglob("*.py") for code in _codes_in(path.read_text(encoding="utf-8"))}
+    used = _used()
     assert used, "the scan found no code at all"
-    unexplained = {
-        lang: {code: str(path) for code, path in used.items() if not _explained(code, lang)} for lang in LANGS
-    }
+    unexplained = {lang: {code: path for code, path in used.items() if not _explained(code, lang)} for lang in LANGS}
     assert unexplained == {lang: {} for lang in LANGS}
 
 
 def test_every_note_of_a_receipt_can_be_given() -> None:
     """Its words are few enough to be held to the code in both directions: none is there for a note that is no more."""
-    given = {code for path in SOURCE.rglob("*.py") for code in _codes_in(path.read_text(encoding="utf-8"))}
     assert {code for code in catalogue("en") if code.startswith("receipt.")} == {
-        code for code in given if code.startswith("receipt.")
+        code for code in _used() if code.startswith("receipt.")
     }
 
 
