@@ -144,7 +144,7 @@ def by_unit(placements: Iterable[Counted], *, decimals: int = 2, small_number: i
     for one in placements:
         people.setdefault(one.unit, []).append(one)
     figures = {unit: figure_of(people[unit], decimals=decimals) for unit in sorted(people)}
-    hidden = _hidden({unit: one.b for unit, one in figures.items() if one.b}, small_number)
+    hidden = hidden_units({unit: one.b for unit, one in figures.items() if one.b}, small_number)
     return UnitTable(
         rows=tuple(
             UnitFigure(unit=unit, figure=None if unit in hidden else one, hidden=hidden.get(unit))
@@ -154,8 +154,8 @@ def by_unit(placements: Iterable[Counted], *, decimals: int = 2, small_number: i
     )
 
 
-def _hidden(sizes: Mapping[str, int], small_number: int) -> dict[str, Literal["small", "protects"]]:
-    """Which units are hidden, and why.
+def hidden_units(sizes: Mapping[str, int], small_number: int) -> dict[str, Literal["small", "protects"]]:
+    """Which units are hidden, and why; ``sizes`` are their B, all above 0.
 
     The total less what is shown gives the sum of what is hidden. So that this says nothing about a small unit, the next
     larger ones are hidden with it until they have ``small_number`` people together, which are two units at least.

@@ -53,4 +53,5 @@ def _environment() -> Environment:
 
 @cache
 def _style() -> str:
-    return files("grader.reports").joinpath("templates", "report.css").read_text(encoding="utf-8")
+    folder = files("grader.reports").joinpath("templates")
+    return "".join(folder.joinpath(name).read_text(encoding="utf-8") for name in ("report.css", "findings.css"))

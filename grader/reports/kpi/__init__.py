@@ -10,13 +10,12 @@ from grader.reports.kpi.figure import Headline
 from grader.reports.kpi.json import to_json
 from grader.reports.kpi.lines import Line
 from grader.reports.kpi.particulars import Definition, EvidenceItem, Narrative, Override, Particulars
-from grader.reports.kpi.pdf import PANGO_PACKAGES, to_pdf
+from grader.reports.kpi.pdf import to_pdf
 from grader.reports.kpi.people import PersonRow, explain_rows
 from grader.reports.kpi.terminal import render, to_terminal
 from grader.reports.kpi.xlsx import to_xlsx
 
 __all__ = [
-    "PANGO_PACKAGES",
     "Definition",
     "EvidenceItem",
     "Headline",

@@ -33,6 +33,17 @@ from grader.services.indicator.definition import (
     define,
     definition_of,
 )
+from grader.services.indicator.exporting import FORMATS, File, Reader, Wanted, document_of, export, people_of
+from grader.services.indicator.overview import (
+    KeptReport,
+    Overview,
+    RoundFigure,
+    UnitCount,
+    current_round,
+    kept_reports,
+    overview,
+    years_of,
+)
 from grader.services.indicator.people import Explained, explain, names_of, overrides, particulars
 from grader.services.indicator.settings import confirm, revise
 from grader.services.indicator.snapshots import Kept, difference, freeze, kept, live, read
@@ -40,31 +51,45 @@ from grader.services.indicator.tallies import tally, tally_by_unit
 from grader.services.standings import settings_of
 
 __all__ = [
+    "FORMATS",
     "PASSAGES",
     "SHIPPED",
     "Definition",
     "Explained",
+    "File",
     "Kept",
+    "KeptReport",
+    "Overview",
     "Passage",
+    "Reader",
+    "RoundFigure",
+    "UnitCount",
+    "Wanted",
     "certifiers",
     "certify",
     "confirm",
     "confirm_definition",
     "counted_period",
+    "current_round",
     "define",
     "definition_of",
     "difference",
+    "document_of",
     "draft",
     "explain",
+    "export",
     "freeze",
     "grant_certifier",
     "kept",
+    "kept_reports",
     "live",
     "names_of",
     "obstacles",
     "overrides",
     "overrode",
+    "overview",
     "particulars",
+    "people_of",
     "propose_rounds",
     "read",
     "report_of",
@@ -79,4 +104,5 @@ __all__ = [
     "tally",
     "tally_by_unit",
     "write",
+    "years_of",
 ]

@@ -18,10 +18,11 @@ from pypdf import PdfReader
 
 from grader.errors import EnvironmentProblem
 from grader.reports import LANGS, Lang
-from grader.reports.kpi import PANGO_PACKAGES, KpiDocument, Narrative, Particulars, pdf, to_pdf
-from grader.reports.kpi.fonts import SHA256, compared, font
-from grader.reports.kpi.pdf import ROWS, only_drawable, to_html
-from grader.reports.kpi.text_layer import fold
+from grader.reports.kpi import KpiDocument, Narrative, Particulars, to_pdf
+from grader.reports.kpi.pdf import ROWS, to_html
+from grader.reports.printing import PANGO_PACKAGES, engine, only_drawable
+from grader.reports.printing.fonts import SHA256, compared, font
+from grader.reports.printing.text_layer import fold
 from tests.fixtures.kpi_documents import OVERRIDE, document, named, normal, particulars, people, snapshot
 
 ROOT = Path(__file__).parents[3]
@@ -95,7 +96,7 @@ def test_every_paragraph_can_be_copied_as_it_was_written() -> None:
     of = normal(narrative=Narrative(results="\n".join(PARAGRAPHS)))
     got = text_of(to_pdf(of))
     assert [words for words in PARAGRAPHS if fold(words) not in got] == []
-    raw = pdf._engine().HTML(string=to_html(of), base_url="report:", url_fetcher=pdf._fetch)
+    raw = engine.engine().HTML(string=to_html(of), base_url="report:", url_fetcher=engine.fetch)
     unrepaired = text_of(raw.write_pdf(pdf_variant="pdf/ua-1"))
     assert sum(fold(words) in unrepaired for words in PARAGRAPHS) < 10
 
@@ -202,10 +203,10 @@ def test_nothing_but_our_fonts_is_ever_fetched() -> None:
     """Any other address ends the printing at once."""
     from weasyprint.urls import FatalURLFetchingError  # noqa: PLC0415 - as the module itself does
 
-    assert pdf._fetch("report:Sarabun-Bold.ttf").read() == font("Sarabun-Bold.ttf")
+    assert engine.fetch("report:Sarabun-Bold.ttf").read() == font("Sarabun-Bold.ttf")
     for url in ("https://example.invalid/a.ttf", "file:///etc/passwd", "report:../x", "report:"):
         with pytest.raises(FatalURLFetchingError):
-            pdf._fetch(url)
+            engine.fetch(url)
 
 
 @pytest.mark.parametrize("lang", LANGS)
@@ -254,7 +255,7 @@ def test_without_pango_the_packages_to_install_are_named(
     for name in [one for one in sys.modules if one.partition(".")[0] == "weasyprint"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setattr(sys, "meta_path", [NoPango(), *sys.meta_path])
-    pdf._engine.cache_clear()
+    engine.engine.cache_clear()
     with pytest.raises(EnvironmentProblem) as problem:
         to_pdf(normal())
     assert problem.value.code == "environment.pango_missing"

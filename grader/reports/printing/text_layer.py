@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any, Final
 
-from grader.reports.kpi.fonts import SHA256, font
+from grader.reports.printing.fonts import SHA256, font
 
 SARA_AM: Final = "\u0e33"
 
