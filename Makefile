@@ -4,15 +4,19 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test setup lint bench crash lock clean
+.PHONY: demo serve test setup lint bench crash lock clean
 
 demo: setup
 	$(BIN)/grader demo
 
+# The portal and a worker on this machine, with the demonstration round: http://127.0.0.1:8000
+serve: setup assets
+	$(BIN)/grader serve --demo
+
 # The tests without containers share the machine's cores; those with containers run one after another.
-test: setup pango postgresql lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/records tests/crash
-	$(BIN)/python -m pytest --ignore=tests/unit --ignore=tests/records --ignore=tests/crash
+test: setup pango postgresql assets chromium lint
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/records tests/portal tests/crash tests/browser/test_screens.py
+	$(BIN)/python -m pytest --ignore=tests/unit --ignore=tests/records --ignore=tests/portal --ignore=tests/crash --ignore=tests/browser/test_screens.py
 
 # Without Pango everything but PDF reports works, so that setting up goes on; the tests need it.
 setup: $(STAMP)
@@ -72,6 +76,19 @@ pango-from-debian:
 postgresql:
 	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null; } || { echo "The tests need PostgreSQL's programs. As an administrator: apt-get install postgresql"; exit 4; }
 	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends postgresql; }
+
+# What the pages of the portal need and nobody here wrote: htmx and the fonts, by version and hash.
+.PHONY: assets
+assets: $(STAMP)
+	$(BIN)/python -m portal.assets
+
+# The tests of the portal drive a real browser.
+CHROMIUM := /usr/bin/chromium
+
+.PHONY: chromium
+chromium:
+	@test -x $(CHROMIUM) || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null; } || { echo "The tests need a browser. As an administrator: apt-get install chromium"; exit 4; }
+	@test -x $(CHROMIUM) || { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends chromium; }
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

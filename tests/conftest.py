@@ -7,4 +7,7 @@ pytest_plugins = [
     "tests.fixtures.tiers",
     "tests.fixtures.postgresql",
     "tests.fixtures.records",
+    "tests.fixtures.portal",
+    "tests.fixtures.portal_kpi",
+    "tests.fixtures.browser",
 ]

@@ -96,15 +96,20 @@ def test_every_import_contract_can_fail(contract: str, tmp_path: Path) -> None:
 
 DOORS: dict[str, str | tuple[str, ...]] = {
     "docker": "grader/sandbox/",
-    "fontTools": "grader/reports/kpi/text_layer.py",
+    "fontTools": ("grader/reports/printing/text_layer.py", "portal/assets.py"),
     "h11": ("grader/probe/guard", "grader/agency/wire.py"),
     "httpx": "grader/probe/target.py",
-    "jinja2": ("grader/reports/html.py", "grader/reports/kpi/pdf.py"),
+    "jinja2": ("grader/reports/html.py", "grader/reports/printing/engine.py", "portal/pages.py"),
+    "markdown_it": "portal/markdown.py",
+    "nh3": "portal/markdown.py",
     "psycopg": "grader/probe/agencies/postgres.py",
+    "pwdlib": "grader/services/accounts/passwords.py",
     "pymysql": "grader/probe/agencies/mariadb",
     "schemathesis": "grader/probe/contract/",
+    "segno": "grader/reports/certificate/",
     "typer": "grader/cli/",
-    "weasyprint": "grader/reports/kpi/pdf.py",
+    "uvicorn": "portal/__main__.py",
+    "weasyprint": "grader/reports/printing/engine.py",
     "xlsxwriter": ("grader/reports/kpi/xlsx.py", "grader/rosters/"),
     "zipfile": "grader/intake/",
 }

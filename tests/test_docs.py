@@ -159,6 +159,13 @@ def test_every_setting_is_documented() -> None:
     assert set(described) == read_here
 
 
+def test_every_setting_of_the_portal_is_documented() -> None:
+    """The table of docs/portal.md lists the variables that portal/settings.py reads."""
+    source = read("portal/settings.py")
+    table = set(first_cells(section(read("docs/portal.md"), "Settings"))) - {"variable", "---"}
+    assert table == set(re.findall(r'environ\.get\("(GRADER_[A-Z_]+)"', source))
+
+
 # -- verdicts ---------------------------------------------------------------------------------------------------------
 
 
