@@ -110,11 +110,9 @@ def allowed(session: Session, visit: Visit, action: str, place: Place) -> bool:
 
 
 def _is(session: Session, visit: Visit, relation: Relation, place: Place) -> bool:
-    if relation == "anyone":
-        return True
     me = visit.me
-    if me is None:
-        return False
+    if relation == "anyone" or me is None:
+        return relation == "anyone"
     if relation == "signed_in":
         return True
     if relation == "owner":
@@ -123,7 +121,11 @@ def _is(session: Session, visit: Visit, relation: Relation, place: Place) -> boo
         return bool(place.round and me.person_id) and bool(
             session.scalar(select(exists().where(Seat.round_id == place.round, Seat.person_id == me.person_id)))
         )
-    return any(
-        role == relation and (relation not in _ROUND_ROLES or not place.round or round_id in {None, place.round})
-        for role, round_id in me.roles
-    )
+    return any(_grants(role, round_id, relation, place) for role, round_id in me.roles)
+
+
+def _grants(role: str, round_id: str | None, relation: Relation, place: Place) -> bool:
+    """Whether a role that somebody holds (in a round, or None: in all) makes them this to a thing."""
+    if relation == "coordinator_of_all":
+        return role == "coordinator" and round_id is None
+    return role == relation and (relation not in _ROUND_ROLES or not place.round or round_id in {None, place.round})

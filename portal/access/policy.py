@@ -11,8 +11,18 @@ from typing import Final, Literal, TypeAlias
 from grader.services.accounts import Scope
 
 Relation: TypeAlias = Literal[
-    "anyone", "signed_in", "owner", "member", "instructor", "coordinator", "finance", "executive", "admin"
+    "anyone",
+    "signed_in",
+    "owner",
+    "member",
+    "instructor",
+    "coordinator",
+    "coordinator_of_all",
+    "finance",
+    "executive",
+    "admin",
 ]
+"""``coordinator_of_all`` holds the role for all rounds: what concerns the office is not for who has one of them."""
 
 _STAFF: Final = frozenset[Relation]({"instructor", "coordinator"})
 _COUNTING: Final = frozenset[Relation]({"coordinator", "executive"})
@@ -43,7 +53,7 @@ POLICY: Final[Mapping[str, frozenset[Relation]]] = {
     "rounds.list": _STAFF,
     "round.read": _STAFF,
     "round.change": _only("coordinator"),
-    "round.create": _only("coordinator"),
+    "round.create": _only("coordinator_of_all"),
     "roster.read": _STAFF,
     "roster.change": _only("coordinator"),
     "regrade.begin": _only("instructor"),
@@ -55,8 +65,8 @@ POLICY: Final[Mapping[str, frozenset[Relation]]] = {
     "kpi.read": _COUNTING,
     "kpi.people": _only("coordinator"),
     "kpi.export": _COUNTING,
-    "kpi.change": _only("coordinator"),
-    "kpi.confirm": _only("coordinator", "executive"),
+    "kpi.change": _only("coordinator_of_all"),
+    "kpi.confirm": _only("coordinator_of_all", "executive"),
     "kpi.certify": _COUNTING,
     # certificates of those who passed
     "certificate.read": _only("owner") | _STAFF,

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Annotated, Any, Final
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Depends, Form, HTTPException
+from fastapi import APIRouter, Depends, Form
 from starlette.responses import RedirectResponse, Response
 
 from grader.errors import UsageProblem
@@ -51,8 +51,6 @@ def create(
     sessions: Typed = "",
 ) -> Response:
     """Make a round: for coordinators of all rounds, because nobody could be coordinator of it before it is there."""
-    if not _everywhere(door):
-        raise HTTPException(403)
     given = {"code": code, "name": name, "starts_on": starts_on, "ends_on": ends_on, "sessions": sessions}
     try:
         made = rounds.create_round(
@@ -153,12 +151,7 @@ def _rounds(
         rounds=rows[:PER_PAGE],
         after=after,
         following=f"/rounds?{urlencode({'after': rows[PER_PAGE - 1].training.code})}" if len(rows) > PER_PAGE else "",
-        may_create=_everywhere(door),
+        may_create=door.allows("round.create"),
         problem=problem,
         given=given or {},
     )
-
-
-def _everywhere(door: Door) -> bool:
-    me = door.visit.me
-    return me is not None and any(role == "coordinator" and round_id is None for role, round_id in me.roles)

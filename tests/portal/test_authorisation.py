@@ -20,14 +20,15 @@ OPEN: Final = frozenset({"/healthz", "/version"})
 """Routes without a door: they say nothing that depends on anybody."""
 
 WHO: Final = (
-    "stranger", "owner", "peer", "other", "instructor", "instructor2", "coordinator", "executive", "admin", "nobody",
+    "stranger", "owner", "peer", "other", "instructor", "instructor2", "coordinator", "office", "executive", "admin",
+    "nobody",
 )  # fmt: skip
 
 ABSENT: Final = frozenset({"/sign-in/oidc", "/sign-in/oidc/callback"})
 """Routes that do not exist where no identity provider is set; ``test_oidc`` goes them all the way."""
 
 TRAINEE: Final = {"owner", "peer", "other"}
-STAFF1: Final = {"instructor", "coordinator"}
+STAFF1: Final = {"instructor", "coordinator", "office"}
 """Staff of the first round, to which all things below belong."""
 
 EXPECTED: Final[dict[str, set[str]]] = {
@@ -47,29 +48,29 @@ EXPECTED: Final[dict[str, set[str]]] = {
     "submission.download": {"owner"} | STAFF1,
     "rounds.list": STAFF1 | {"instructor2"},
     "round.read": STAFF1,
-    "round.change": {"coordinator"},
-    "round.create": {"coordinator"},
+    "round.change": {"coordinator", "office"},
+    "round.create": {"office"},
     "roster.read": STAFF1,
-    "roster.change": {"coordinator"},
+    "roster.change": {"coordinator", "office"},
     "regrade.begin": {"instructor"},
     "regrade.read": STAFF1,
     "regrade.decide": {"instructor"},
     "appeal.read": STAFF1,
     "appeal.decide": {"instructor"},
-    "kpi.read": {"coordinator", "executive"},
-    "kpi.people": {"coordinator"},
-    "kpi.export": {"coordinator", "executive"},
-    "kpi.change": {"coordinator"},
-    "kpi.confirm": {"coordinator", "executive"},
-    "kpi.certify": {"coordinator", "executive"},
+    "kpi.read": {"coordinator", "office", "executive"},
+    "kpi.people": {"coordinator", "office"},
+    "kpi.export": {"coordinator", "office", "executive"},
+    "kpi.change": {"office"},
+    "kpi.confirm": {"office", "executive"},
+    "kpi.certify": {"coordinator", "office", "executive"},
     "certificate.read": {"owner"} | STAFF1,
     "certificate.list": STAFF1,
-    "certificate.issue": {"coordinator"},
-    "certificate.revoke": {"coordinator"},
+    "certificate.issue": {"coordinator", "office"},
+    "certificate.revoke": {"coordinator", "office"},
     "exercise.author": STAFF1 | {"instructor2"},
     "admin.read": {"admin"},
     "account.change": {"admin"},
-    "queue.read": {"admin", "coordinator", "instructor", "instructor2"},
+    "queue.read": {"admin", "coordinator", "office", "instructor", "instructor2"},
     "queue.change": {"admin"},
     "audit.read": {"admin"},
 }
