@@ -190,7 +190,8 @@ def test_lines_stay_lines(lines: io.StringIO) -> None:
     """Control characters, line separators and signs that turn writing round are escaped; Thai stays readable."""
     nasty = "ก\n\r\x1b[2J\x7f\x85\u2028\u202e\ud800\x00"
     structlog.get_logger("t").error("x", what=nasty, password="p4ss", nested={"api_token": "t0k", "list": [nasty]})
-    logging.getLogger("library").error("from a library: %s", nasty)
+    # pytest keeps what libraries log, and cannot send half a character to the process that reports.
+    logging.getLogger("library").error("from a library: %s", nasty.replace("\ud800", ""))
     logging.getLogger("library").error("postgresql://grader:hunter2@db/grader gt_%s", "c" * 40)
     written = lines.getvalue()
     assert written.count("\n") == 3
