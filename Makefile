@@ -80,6 +80,8 @@ postgresql:
 # What the pages of the portal need and nobody here wrote: htmx and the fonts, by version and hash.
 .PHONY: assets
 assets: $(STAMP)
+	@test -n "$$GRADER_NPM_REGISTRY_URL" || command -v npm >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null; } || { echo "Pages need htmx from a registry of Node packages. Set GRADER_NPM_REGISTRY_URL, or as an administrator: apt-get install npm"; exit 4; }
+	@test -n "$$GRADER_NPM_REGISTRY_URL" || command -v npm >/dev/null || { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends npm; }
 	$(BIN)/python -m portal.assets
 
 # The tests of the portal drive a real browser.
