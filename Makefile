@@ -13,10 +13,14 @@ demo: setup
 serve: setup assets
 	$(BIN)/grader serve --demo
 
-# The tests without containers share the machine's cores; those with containers run one after another.
-test: setup pango postgresql assets chromium lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/records tests/portal tests/crash tests/browser/test_screens.py
-	$(BIN)/python -m pytest --ignore=tests/unit --ignore=tests/records --ignore=tests/portal --ignore=tests/crash --ignore=tests/browser/test_screens.py
+# The tests without containers share the machine's cores, the longest files first; those with containers run one after
+# another. The second part runs whatever came of the first, so that one run tells all that is wrong.
+SIDE_BY_SIDE := $(addprefix tests/browser/test_,screens.py hostile_text.py hostile_input.py two_origins.py) \
+	$(addprefix tests/,crash portal records unit)
+
+test: setup pango postgresql assets chromium html-validate lint
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(SIDE_BY_SIDE); first=$$?; \
+	$(BIN)/python -m pytest $(addprefix --ignore=,$(SIDE_BY_SIDE)) && exit $$first
 
 # Without Pango everything but PDF reports works, so that setting up goes on; the tests need it.
 setup: $(STAMP)
@@ -28,10 +32,11 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: setup
+bench: setup assets
 	$(BIN)/python -m tests.bench.grading
 	$(BIN)/python -m tests.bench.receiving
 	$(BIN)/python -m tests.bench.scale
+	$(BIN)/python -m tests.bench.portal
 
 # Kill what keeps work so often, half on each engine, and look whether anything was lost: make crash N=3000
 N ?= 200
@@ -91,6 +96,18 @@ CHROMIUM := /usr/bin/chromium
 chromium:
 	@test -x $(CHROMIUM) || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null; } || { echo "The tests need a browser. As an administrator: apt-get install chromium"; exit 4; }
 	@test -x $(CHROMIUM) || { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends chromium; }
+
+# What says whether pages are valid HTML; exactly what its lock file names.
+VALIDATOR := tests/browser/html_validate
+
+.PHONY: html-validate
+html-validate: $(VALIDATOR)/node_modules/.package-lock.json
+
+$(VALIDATOR)/node_modules/.package-lock.json: $(VALIDATOR)/package-lock.json
+	@command -v npm >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null; } || { echo "The tests need npm. As an administrator: apt-get install npm"; exit 4; }
+	@command -v npm >/dev/null || { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends npm; }
+	cd $(VALIDATOR) && npm ci --ignore-scripts --no-audit --no-fund $${GRADER_NPM_REGISTRY_URL:+--registry "$$GRADER_NPM_REGISTRY_URL"}
+	@touch $@
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

@@ -10,7 +10,6 @@ from typing import Final
 
 from fastapi import FastAPI
 from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
@@ -19,9 +18,12 @@ from grader import __version__
 from grader.records import Records
 from grader.services.linting import LintDesk
 from portal import errors
+from portal.api import table
+from portal.bodies import PACE, BodyLimits, Pace, UnreadBodies
+from portal.limits import LimitsTold
 from portal.logging import AccessLog
 from portal.metrics import Measured, Metrics
-from portal.middleware import BodyLimits, OwnRequests, RequestName, SafeAnswers
+from portal.middleware import KnownHosts, OwnRequests, RequestName, SafeAnswers
 from portal.oidc import Provider
 from portal.pages import Pages
 from portal.routes import ROUTERS
@@ -43,9 +45,16 @@ class Static(StaticFiles):
 
 
 def create_app(
-    records: Records, settings: PortalSettings, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    records: Records,
+    settings: PortalSettings,
+    *,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    pace: Pace = PACE,
 ) -> FastAPI:
-    """The portal of these records. ``now`` is only what pages call now; what decides is the clock of the records."""
+    """The portal of these records. ``now`` is only what pages call now; what decides is the clock of the records.
+
+    ``pace`` is how slow a body may be.
+    """
     metrics = Metrics(records)
     app = FastAPI(
         title="Anamai API Grader",
@@ -58,12 +67,15 @@ def create_app(
             Middleware(AccessLog),
             Middleware(Measured, metrics=metrics),
             Middleware(SafeAnswers, secure=settings.secure),
-            Middleware(TrustedHostMiddleware, allowed_hosts=[settings.host, *LOCAL_HOSTS], www_redirect=False),
-            Middleware(OwnRequests, origin=settings.origin),
-            Middleware(BodyLimits),
+            Middleware(LimitsTold),
+            Middleware(UnreadBodies),
+            Middleware(KnownHosts, hosts=(settings.host, *LOCAL_HOSTS), refuse=errors.refused),
+            Middleware(OwnRequests, origin=settings.origin, refuse=errors.refused),
+            Middleware(BodyLimits, pace=pace),
         ],
     )
     app.state.records = records
+    app.state.api = table.ALL
     app.state.settings = settings
     app.state.pages = Pages(now)
     app.state.watch = Watch(records)

@@ -13,7 +13,11 @@ from collections.abc import Mapping
 from typing import Any, Final, TextIO
 
 import structlog
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from grader.services.accounts.throttling import network_of
+from portal.clients import client_of
 
 HIDDEN: Final = "[hidden]"
 _SECRET_KEYS: Final = re.compile(r"password|secret|token|cookie|authorization|credential", re.IGNORECASE)
@@ -39,6 +43,7 @@ def configure(stream: TextIO | None = None, *, level: int = logging.WARNING) -> 
     target = sys.stderr if stream is None else stream
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
+        structlog.stdlib.ExtraAdder(),
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
@@ -124,6 +129,25 @@ class AccessLog:
                 request=state.get("request", ""),
                 account=me.account_id if me else "",
             )
+
+
+def denied(request: Request, *, status: int, **facts: str) -> None:
+    """Note that somebody was kept from something: who, from which network, at which route; ``facts`` are ids of ours.
+
+    The line that every request has says that, too. This one says it alone, for whoever watches for it.
+    """
+    visit = getattr(request.state, "visit", None)
+    me = getattr(visit, "me", None)
+    log.warning(
+        "denied",
+        status=status,
+        method=known_method(request.method),
+        route=template_of(request.scope),
+        account=me.account_id if me else "",
+        network=network_of(client_of(visit)) if visit else "",
+        request=getattr(request.state, "request", ""),
+        **facts,
+    )
 
 
 def known_method(method: str) -> str:

@@ -2,6 +2,8 @@
 
 import itertools
 import re
+from collections.abc import Collection
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
@@ -15,6 +17,17 @@ TAGS: Final = frozenset({
 })  # fmt: skip
 LONGEST: Final = 200_000
 """Characters of a text; what is longer is cut."""
+
+
+_NUMBERED: Final = re.compile(r"<h([234])>(\d+(?:\.\d+)*)\.?(?=[\s<]).*?</h\1>", re.DOTALL)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Part:
+    """HTML that ends with the heading of these tasks; no tasks for the last part."""
+
+    html: Markup
+    tasks: tuple[str, ...]
 
 
 @lru_cache(maxsize=64)
@@ -37,7 +50,27 @@ def html_of(text: str, table: str) -> Markup:
     number = itertools.count(1)
     framed = re.sub(
         "<table>",
-        lambda _: f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(table)} {next(number)}"><table>',
+        lambda _: f'<section class="scroll" tabindex="0" aria-label="{escape(table)} {next(number)}"><table>',
         made,
     )
-    return Markup(framed.replace("</table>", "</table></div>"))  # noqa: S704 - cleaned above
+    return Markup(framed.replace("</table>", "</table></section>"))  # noqa: S704 - cleaned above
+
+
+def parted(html: Markup, tasks: Collection[str]) -> tuple[Part, ...]:
+    """Cut what ``html_of`` made behind the numbered headings that the tasks belong to.
+
+    A task without a heading of its own belongs to the one above: 5.3.1 to 5.3, and to 5 where there is no 5.3.
+    """
+    headings = {found[2]: found.end() for found in reversed(list(_NUMBERED.finditer(html)))}
+    under: dict[str, list[str]] = {}
+    for task in tasks:
+        number = task
+        while number not in headings and "." in number:
+            number = number.rpartition(".")[0]
+        if number in headings:
+            under.setdefault(number, []).append(task)
+    parts, start = [], 0
+    for number in sorted(under, key=headings.__getitem__):
+        parts.append(Part(html=html[start : headings[number]], tasks=tuple(under[number])))
+        start = headings[number]
+    return (*parts, Part(html=html[start:], tasks=()))

@@ -1,32 +1,29 @@
-"""What every request passes before any route: its name, its size, where it comes from, and what answers may carry.
+"""What every request passes before any route: its name, where it goes and comes from, and what answers may carry.
 
-All of it is plain ASGI, outermost first, so that nothing of a request is read before it was looked at.
+All of it is plain ASGI, outermost first, so that nothing of a request is read before it was looked at; how its body is
+read is in :mod:`portal.bodies`.
 """
 
 import re
 import secrets
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final, TypeAlias
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bound_contextvars
 
-from grader.services.receiving import UPLOAD_LIMIT
 from portal.api import problems
 
-SMALL_BODY: Final = 256 * 1024
-"""Bytes of an ordinary form."""
-FILE_BODY: Final = UPLOAD_LIMIT + 1024 * 1024
-"""Bytes of a form with a file: the file and what frames it."""
-_WITH_FILE: Final = re.compile(r"^/assignments/[^/]+/submit$|^/api/v1/submissions$")
-ROSTER_BODY: Final = 3 * 1024 * 1024
-"""Bytes of a form with a roster, which may have two million."""
-_WITH_ROSTER: Final = re.compile(r"^/rounds/[^/]+/roster/(import|commit)$")
-
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
+_HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{1,5})?")
+"""The header ``Host``: a name or an address, and perhaps a port."""
+
+Refuse: TypeAlias = Callable[[Request, int, str], Response]
+"""What words a refusal for whoever asked: the request, a status and a code."""
 
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' data:; "
@@ -69,7 +66,8 @@ class RequestName:
                 MutableHeaders(scope=message)["X-Request-Id"] = name
             await send(message)
 
-        await self.app(scope, receive, named)
+        with bound_contextvars(request=name):  # whatever is logged on the way names it, too
+            await self.app(scope, receive, named)
 
 
 class SafeAnswers:
@@ -95,42 +93,21 @@ class SafeAnswers:
         await self.app(scope, receive, dressed)
 
 
-class BodyLimits:
-    """Counts the bytes of a body as they come, and stops reading at the limit of the address.
+class KnownHosts:
+    """Answers under our own names only: an address with another one was made up by somebody."""
 
-    A length that is announced is believed only when it is too large. What refuses is an ordinary 413, so that people
-    get the page that says what to do.
-    """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+    def __init__(self, app: ASGIApp, *, hosts: Iterable[str], refuse: Refuse) -> None:
+        self.app, self.hosts, self.refuse = app, frozenset(one.lower() for one in hosts), refuse
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer it."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        limit = _limit(scope["path"])
-        announced = Headers(scope=scope).get("content-length", "")
-        came = int(announced) if announced.isdecimal() and int(announced) > limit else 0
-
-        async def counted() -> Message:
-            nonlocal came
-            if came <= limit:
-                message = await receive()
-                came += len(message.get("body", b""))
-            if came > limit:
-                raise HTTPException(413)
-            return message
-
-        await self.app(scope, counted, send)
-
-
-def _limit(path: str) -> int:
-    """How many bytes the body of a request to this address may have."""
-    if _WITH_FILE.match(path):
-        return FILE_BODY
-    return ROSTER_BODY if _WITH_ROSTER.match(path) else SMALL_BODY
+        if scope["type"] == "http":
+            request = Request(scope)
+            named = _HOST.fullmatch(request.headers.get("host", ""))
+            if named is None or named[1].lower() not in self.hosts:
+                await self.refuse(request, 400, "portal.host")(scope, receive, send)
+                return
+        await self.app(scope, receive, send)
 
 
 class OwnRequests:
@@ -140,8 +117,8 @@ class OwnRequests:
     neither to the API, which then says what is missing.
     """
 
-    def __init__(self, app: ASGIApp, *, origin: str) -> None:
-        self.app, self.origin = app, origin
+    def __init__(self, app: ASGIApp, *, origin: str, refuse: Refuse) -> None:
+        self.app, self.origin, self.refuse = app, origin, refuse
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer it."""
@@ -149,10 +126,8 @@ class OwnRequests:
             request = Request(scope)
             program = problems.is_api(request)
             if not self._own(request.headers, program=program):
-                refusal: Response = PlainTextResponse("This request came from another site.\n", status_code=403)
-                if program:
-                    refusal = problems.answer(request, 403, "api.elsewhere")
-                await refusal(scope, receive, send)
+                code = "api.elsewhere" if program else "portal.elsewhere"
+                await self.refuse(request, 403, code)(scope, receive, send)
                 return
         await self.app(scope, receive, send)
 

@@ -8,6 +8,7 @@ import json
 import secrets
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final, cast
 
 from authlib.integrations.requests_client import OAuth2Session
@@ -25,6 +26,8 @@ LEEWAY: Final = 60
 """Seconds by which the clocks may differ."""
 ALGORITHMS: Final = ["RS256", "PS256", "ES256", "EdDSA"]
 """Only signatures by a key of the provider's own; never "none", never our secret."""
+SEVERAL: Final = frozenset({"mfa", "mca", "hwk", "swk", "sc", "pop"})
+"""Methods that are more than one factor by themselves, or a key that is kept behind another."""
 _MOST_BYTES: Final = 256 * 1024
 
 
@@ -40,15 +43,29 @@ class Journey:
     nonce: str
     verifier: str
     next: str
+    why: str = "sign-in"
+    """``confirm``: somebody who is signed in proves themselves once more."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Vouched:
-    """Whom the provider vouches for. ``subject`` is its own id of the person; ``name`` is only what it calls them."""
+    """Whom the provider vouches for. ``subject`` is its own id of the person; ``name`` is only what it calls them.
+
+    ``proved_at`` is when they proved themselves to it, ``methods`` by what (RFC 8176); None and empty: it does not say.
+    ``level`` is its class of assurance, of which only "0" means the same everywhere: not to be relied on.
+    """
 
     issuer: str
     subject: str
     name: str
+    proved_at: datetime | None = None
+    methods: frozenset[str] = frozenset()
+    level: str = ""
+
+    @property
+    def one_factor(self) -> bool:
+        """Whether the provider says itself that one factor was all; one that says nothing is believed to know."""
+        return self.level == "0" or (bool(self.methods) and not self.methods & SEVERAL and len(self.methods) == 1)
 
 
 class Provider:
@@ -58,8 +75,8 @@ class Provider:
         self._settings, self._redirect, self._verify = settings, redirect, ca_bundle or True
         self._metadata: tuple[float, dict[str, Any]] = (0.0, {})
 
-    def begin(self, address: str) -> tuple[str, Journey]:
-        """Where to send the browser, and what it has to bring back.
+    def begin(self, address: str, *, again: bool = False) -> tuple[str, Journey]:
+        """Where to send the browser, and what it has to bring back; ``again``: the provider asks even whom it knows.
 
         Raises:
             ProviderFault: ``account.sso_unreachable``.
@@ -69,13 +86,16 @@ class Provider:
             nonce=secrets.token_urlsafe(32),
             verifier=secrets.token_urlsafe(48),
             next=address,
+            why="confirm" if again else "sign-in",
         )
+        anew = {"prompt": "login", "max_age": "0"} if again else {}
         try:
             url, _ = self._session().create_authorization_url(
                 self._known()["authorization_endpoint"],
                 state=journey.state,
                 nonce=journey.nonce,
                 code_verifier=journey.verifier,
+                **anew,
             )
         except (RequestException, KeyError, ValueError) as problem:
             raise ProviderFault("account.sso_unreachable") from problem
@@ -93,7 +113,11 @@ class Provider:
         try:
             known = self._known()
             token = self._session().fetch_token(
-                known["token_endpoint"], code=code, code_verifier=journey.verifier, timeout=SECONDS
+                known["token_endpoint"],
+                code=code,
+                code_verifier=journey.verifier,
+                timeout=SECONDS,
+                allow_redirects=False,  # our secret goes to the address that the provider published, and no further
             )
             keys = jwk.KeySet.import_key_set(cast("jwk.KeySetSerialization", self._fetched(known["jwks_uri"])))
         except RequestException as problem:
@@ -121,7 +145,14 @@ class Provider:
         if party != self._settings.client_id or not isinstance(subject, str) or not subject:
             raise ProviderFault("account.sso_refused")
         name = claims.get("name") or claims.get("preferred_username") or "SSO"
-        return Vouched(issuer=self._settings.issuer, subject=subject, name=str(name)[:255])
+        return Vouched(
+            issuer=self._settings.issuer,
+            subject=subject,
+            name=str(name)[:255],
+            proved_at=_moment(claims.get("auth_time")),
+            methods=_methods(claims.get("amr")),
+            level=str(claims.get("acr", "")),
+        )
 
     def _known(self) -> dict[str, Any]:
         """What the provider says of itself; it has to be the one that the settings name."""
@@ -155,3 +186,17 @@ class Provider:
         )
         session.verify = self._verify
         return session
+
+
+def _moment(value: object) -> datetime | None:
+    """A moment of a token, which is a number of seconds; anything else says nothing."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return datetime.fromtimestamp(value, UTC)
+    except (OverflowError, OSError, ValueError):
+        return None
+
+
+def _methods(value: object) -> frozenset[str]:
+    return frozenset(one for one in value if isinstance(one, str)) if isinstance(value, list) else frozenset()

@@ -4,10 +4,12 @@ import json
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from typing import Any, Final
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
+from starlette.datastructures import URL
+from starlette.requests import Request
 
 from grader import __version__
 from grader.reports import dates
@@ -55,6 +57,12 @@ class Pages:
         }
         self._environment.filters |= {"moment": _moment, "day": _day, "relative": _relative, "plain_json": _plain_json}
 
+    def prepare(self) -> None:
+        """Read every word and every template now: those who come first after a start may be everybody at once."""
+        words()
+        for name in self._environment.list_templates(filter_func=lambda name: name.endswith((".html", ".html.j2"))):
+            self._environment.get_template(name)
+
     def render(self, template: str, *, visit: Visit, **values: Any) -> str:
         """The HTML of a page for one visitor."""
         return self._environment.get_template(template).render(**self.context(visit), **values)
@@ -62,8 +70,6 @@ class Pages:
     def context(self, visit: Visit) -> dict[str, Any]:
         """What every template knows."""
         lang = visit.lang
-        other: Lang = "en" if lang == "th" else "th"
-        query = [(key, value) for key, value in visit.request.query_params.multi_items() if key != "lang"]
         return {
             "_": lambda name, /, **given: word(name, lang, **given),
             "has_word": lambda name: name in words(),
@@ -78,9 +84,22 @@ class Pages:
             "flashes": [("success", word(name, lang)) for name in visit.flashes if name in words()],
             "contact": visit.settings.contact,
             "path": visit.request.url.path,
-            "other_language_url": f"{visit.request.url.path}?{urlencode([*query, ('lang', other)])}",
+            "other_language_url": _in_language("en" if lang == "th" else "th", visit.request),
             "now": self._now(),
         }
+
+
+def _in_language(lang: Lang, request: Request) -> str:
+    """The address of this page in that language; of a form that came back, the page that it was sent from.
+
+    What is sent to has often no page of its own, and nothing that was typed can travel in a link.
+    """
+    page = request.url
+    if request.method not in {"GET", "HEAD"}:
+        came = request.headers.get("referer", "")
+        page = URL(came) if URL(came).netloc == page.netloc else URL("/")
+    query = [(key, value) for key, value in parse_qsl(page.query, keep_blank_values=True) if key != "lang"]
+    return f"/{page.path.lstrip('/')}?{urlencode([*query, ('lang', lang)])}"  # two of them would name another server
 
 
 def handed_status(one: Handed) -> str:

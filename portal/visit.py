@@ -15,15 +15,19 @@ from portal.languages import language_of_client
 from portal.settings import PortalSettings
 
 SESSION_COOKIE: Final = "__Host-sid"
-LANGUAGE_COOKIE: Final = "lang"
-THEME_COOKIE: Final = "theme"
-FLASH_COOKIE: Final = "flash"
+LANGUAGE_COOKIE: Final = "__Host-lang"
+THEME_COOKIE: Final = "__Host-theme"
+FLASH_COOKIE: Final = "__Host-flash"
 THEMES: Final = ("auto", "light", "dark")
 _YEAR: Final = 365 * 24 * 3600
 
 
 class SignInNeeded(Exception):
     """Nobody is signed in, and what was asked for is not for everyone."""
+
+
+class ConfirmNeeded(Exception):
+    """Somebody is signed in and allowed, but has to prove once more who they are before this."""
 
 
 class TokenRefused(Exception):
@@ -58,16 +62,16 @@ class Visit:
         if self.request.query_params.get("lang") in LANGS:
             self.keep(answer, LANGUAGE_COOKIE, self.lang)
         if self.flashes:
-            answer.delete_cookie(FLASH_COOKIE)
+            answer.delete_cookie(FLASH_COOKIE, secure=True, httponly=True, samesite="lax")
         return answer
 
     def keep(self, answer: Response, name: str, value: str) -> None:
         """Let the browser keep a preference; nothing secret."""
-        answer.set_cookie(name, value, max_age=_YEAR, secure=self.settings.secure, httponly=True, samesite="lax")
+        answer.set_cookie(name, value, max_age=_YEAR, secure=True, httponly=True, samesite="lax")
 
     def say(self, answer: Response, name: str) -> Response:
         """Say something once, on the page that the answer leads to: the name of a word."""
-        answer.set_cookie(FLASH_COOKIE, name, secure=self.settings.secure, httponly=True, samesite="lax")
+        answer.set_cookie(FLASH_COOKIE, name, secure=True, httponly=True, samesite="lax")
         return answer
 
     def may(self, *roles: str) -> bool:
@@ -83,6 +87,32 @@ def visit_of(request: Request) -> Visit:
     return state.visit  # type: ignore[no-any-return]
 
 
+def plain_visit(request: Request) -> Visit:
+    """The visit as far as it is known, else that of a stranger: for pages that say that the records cannot be asked."""
+    state = request.state
+    if not hasattr(state, "visit"):
+        app: Mapping[str, Any] = request.app.state._state  # noqa: SLF001 - Starlette has no other way to look
+        state.visit = _stranger(request, app["records"], app["settings"])
+    return state.visit  # type: ignore[no-any-return]
+
+
+def _stranger(request: Request, records: Records, settings: PortalSettings) -> Visit:
+    return Visit(
+        request=request,
+        records=records,
+        settings=settings,
+        lang=_language(request, None),
+        theme=_theme(request),
+        me=None,
+        secret="",
+    )
+
+
+def _theme(request: Request) -> str:
+    theme = request.cookies.get(THEME_COOKIE, "")
+    return theme if theme in THEMES else "auto"
+
+
 def _visit(request: Request) -> Visit:
     app: Mapping[str, Any] = request.app.state._state  # noqa: SLF001 - Starlette has no other way to look
     records: Records = app["records"]
@@ -90,14 +120,13 @@ def _visit(request: Request) -> Visit:
         return _program(request, records, app["settings"])
     secret = request.cookies.get(SESSION_COOKIE, "")
     me = sessions.session_of(records, secret) if secret else None
-    theme = request.cookies.get(THEME_COOKIE, "")
     said = request.cookies.get(FLASH_COOKIE, "")
     return Visit(
         request=request,
         records=records,
         settings=app["settings"],
         lang=_language(request, me),
-        theme=theme if theme in THEMES else "auto",
+        theme=_theme(request),
         me=me,
         secret=secret if me else "",
         flashes=[said] if said.startswith("said.") else [],

@@ -7,7 +7,12 @@ pytest_plugins = [
     "tests.fixtures.tiers",
     "tests.fixtures.postgresql",
     "tests.fixtures.records",
+    "tests.fixtures.gits",
     "tests.fixtures.portal",
     "tests.fixtures.portal_kpi",
+    "tests.fixtures.logged",
+    "tests.fixtures.states",
+    "tests.fixtures.hostile",
     "tests.fixtures.browser",
+    "tests.fixtures.hostile_portal",
 ]

@@ -106,12 +106,13 @@ DOORS: dict[str, str | tuple[str, ...]] = {
     "pwdlib": "grader/services/accounts/passwords.py",
     "pymysql": "grader/probe/agencies/mariadb",
     "schemathesis": "grader/probe/contract/",
-    "segno": "grader/reports/certificate/",
+    "segno": "grader/reports/qr.py",
     "typer": "grader/cli/",
     "uvicorn": "portal/__main__.py",
     "weasyprint": "grader/reports/printing/engine.py",
     "xlsxwriter": ("grader/reports/kpi/xlsx.py", "grader/rosters/"),
-    "zipfile": "grader/intake/",
+    "zipfile": ("grader/intake/", "grader/services/exporting.py", "grader/worker/trees.py"),
+    "zxcvbn": "grader/services/accounts/passwords.py",
 }
 """Library to the only place, or places, that import it."""
 

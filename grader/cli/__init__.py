@@ -1,6 +1,7 @@
 """The command ``grader``: the only place that reads settings, prints to people and decides exit codes."""
 
 import json
+import signal
 import sys
 
 import typer
@@ -71,6 +72,8 @@ def _main(
 
 def main() -> None:
     """Run the command; what went wrong becomes a sentence with a next step, and an exit code."""
+    # Asked to end, a command leaves nothing behind, as after Ctrl-C; workers and the portal do so in their own way.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         app()
     except GraderError as problem:

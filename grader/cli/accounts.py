@@ -1,5 +1,6 @@
 """``grader account …``: who may sign in to the portal, and with which roles."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,7 +10,8 @@ from grader.cli.office import By, RoundCode, actor, opened, say, show
 from grader.cli.options import AsJson, Language, settings_for
 from grader.errors import UsageProblem
 from grader.records import Account, AccountRole, Person, Records
-from grader.services.accounts import links, people
+from grader.services import exporting
+from grader.services.accounts import links, people, second_factor
 
 app = typer.Typer(no_args_is_help=True, help="บัญชีผู้ใช้ของเว็บ · Accounts of the portal and their roles.")
 
@@ -137,6 +139,16 @@ def link(
     say("account.link", language, as_json=as_json, login=account.login, path=_path(secret))
 
 
+@app.command("reset-second-factor")
+def reset_second_factor(login: Login, by: By = "", lang: Language = "", as_json: AsJson = False) -> None:
+    """ล้างขั้นที่สอง ผู้ใช้ตั้งใหม่เมื่อเข้าสู่ระบบ · Forget the second factor of who lost it."""
+    settings, language = settings_for(lang)
+    with opened(settings) as records:
+        account = _account(records, login)
+        second_factor.reset(records, account=account.id, by=actor(by))
+    say("account.second_factor_reset", language, as_json=as_json, login=account.login)
+
+
 @app.command("first-admin")
 def first_admin(by: By = "", lang: Language = "", as_json: AsJson = False) -> None:
     """ผู้ดูแลระบบคนแรก · The first administrator: an account, and a link to set its password.
@@ -176,6 +188,26 @@ def roster(
         made = links.accounts_for_roster(records, round_code=code, by=actor(by), days=days, again=again)
     rows = [{"login": login, "path": _path(secret)} for login, secret in made]
     show(rows, language, as_json=as_json, none="none.new_accounts")
+
+
+@app.command("export")
+def export(
+    login: Annotated[
+        str, typer.Argument(metavar="LOGIN", help="ชื่อผู้ใช้ หรือรหัสบุคลากร · a login, or the code of a person")
+    ],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="ไฟล์ ZIP ใหม่ · the ZIP to write; must not be there yet")],
+    by: By = "",
+    lang: Language = "",
+    as_json: AsJson = False,
+) -> None:
+    """ทุกอย่างที่มีเกี่ยวกับคนหนึ่ง สำหรับคนนั้น · Everything about one person, for that person."""
+    settings, language = settings_for(lang)
+    with opened(settings) as records:
+        with records.reading() as session:
+            subject = exporting.subject_of(session, login)
+        made = exporting.write_file(records, subject, file, by=actor(by))
+    rows = sum(made.rows.values())
+    say("account.exported", language, as_json=as_json, file=str(file), rows=rows, archives=made.archives)
 
 
 def _account(records: Records, login: str) -> Account:

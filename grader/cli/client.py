@@ -122,6 +122,15 @@ class Server:
         headers = {"Content-Type": f"multipart/form-data; boundary={boundary}", "Idempotency-Key": key}
         return self._asked("POST", path, headers, body)
 
+    def post_json(self, path: str, document: Mapping[str, Any], *, key: str) -> Answer:
+        """Send a document; every try has the same key, so that it arrives once.
+
+        Raises:
+            ServerProblem: it did not arrive, or was refused.
+        """
+        headers = {"Content-Type": "application/json", "Idempotency-Key": key}
+        return self._asked("POST", path, headers, json.dumps(document).encode())
+
     def _asked(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None = None) -> Answer:
         for number in range(TRIES):
             last = number == TRIES - 1

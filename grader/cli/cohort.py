@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from grader.grading import grade
 from grader.packs import Pack, Sample, submission_of
 from grader.sandbox.driver import SandboxDriver
-from grader.verdict import Verdict
+from grader.verdict import CheckVerdict, Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,9 +40,20 @@ def compare(sample: Sample, verdict: Verdict) -> tuple[str, ...]:
     wanted, got = sorted({*sample.fails, *sample.consequences}), list(failing_checks(verdict))
     if sample.outcome in {"pass", "fail"} and wanted != got:
         found.append(f"failing checks {', '.join(got) or 'none'}, expected {', '.join(wanted) or 'none'}")
+        found += (_first_cause(check) for check in verdict.checks if check.outcome == "fail" and check.id not in wanted)
     if sample.points is not None and verdict.points != sample.points:
         found.append(f"{verdict.points} points, expected {sample.points}")
     return tuple(found)
+
+
+def _first_cause(check: CheckVerdict) -> str:
+    """Why a check failed that nobody expected to: without it, a sample that fails once in a hundred says nothing."""
+    for one in check.findings:
+        asked = f" {one.exchange.method} {one.exchange.path[:200]}" if one.exchange else ""
+        said = f", expected {str(one.expected)[:100]}, got {str(one.got)[:100]}" if one.expected is not None else ""
+        detail = f" {one.params}" if one.params else ""
+        return f"{check.id}: {one.code}{asked}{f' at {one.at}' if one.at else ''}{said}{detail}"
+    return f"{check.id}: no finding"
 
 
 def grade_samples(

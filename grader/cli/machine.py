@@ -12,13 +12,15 @@ from rich.console import Console
 from grader.cli.console import ERRORS
 from grader.cli.options import AsJson, Language, build_settings, settings_for
 from grader.cli.words import word
-from grader.errors import EXIT_ENVIRONMENT
+from grader.errors import EXIT_ENVIRONMENT, EnvironmentProblem
 from grader.reports.catalogue import Lang, explain
 from grader.reports.wrapping import wrap
 from grader.sandbox import layers, reaper
-from grader.sandbox.doctor import examine_host
+from grader.sandbox.doctor import Diagnosis, examine_host
 from grader.sandbox.host import ensure_engine
 from grader.sandbox.images import ImageStore
+from grader.services.addresses import GitHosts
+from grader.worker.git import need_git
 
 STATE_CELLS, TOPIC_CELLS, MIN_WORDS_CELLS = 13, 12, 20
 """Widths of the doctor's columns."""
@@ -61,7 +63,7 @@ def doctor(lang: Language = "", as_json: AsJson = False) -> None:
     For what does not hold, it says what to do.
     """
     settings, language = settings_for(lang)
-    lines = examine_host(settings.sandboxes, build_settings(settings))
+    lines = [*examine_host(settings.sandboxes, build_settings(settings)), *examine_git(settings.git)]
     if as_json:
         print(json.dumps({"schema": "doctor/1", "lines": [asdict(line) for line in lines]}, ensure_ascii=False))
     else:
@@ -74,6 +76,19 @@ def doctor(lang: Language = "", as_json: AsJson = False) -> None:
                 _columns(console, "", "", f"→ {explain(line.advice, {}, wording).next_step}")
     if any(line.state == "fail" for line in lines):
         raise typer.Exit(EXIT_ENVIRONMENT)
+
+
+def examine_git(hosts: GitHosts) -> list[Diagnosis]:
+    """Whether this machine can fetch work, where it is to; nothing is said where it is not."""
+    if not hosts.names:
+        return []
+    try:
+        program = need_git()
+    except EnvironmentProblem as problem:
+        return [
+            Diagnosis(topic="git", state="fail", detail=str(problem.params.get("found") or ""), advice=problem.code)
+        ]
+    return [Diagnosis(topic="git", state="ok", detail=f"{program}; {', '.join(hosts.names)}")]
 
 
 def _columns(console: Console, state: str, topic: str, words: str) -> None:

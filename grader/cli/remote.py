@@ -1,7 +1,6 @@
 """``grader login`` and ``grader submit --server``: hand work in to a server, follow it, and print what came of it."""
 
 import getpass
-import json
 import secrets
 import sys
 import time
@@ -12,7 +11,7 @@ import typer
 from rich.console import Console
 
 from grader.cli.check import EXIT_BY_OUTCOME
-from grader.cli.client import Answer, Server, ServerProblem, origin_of
+from grader.cli.client import Answer, ProjectRefused, Server, ServerProblem, ServerRefusal, origin_of
 from grader.cli.console import ERRORS, Listener, live_phases
 from grader.cli.office import say
 from grader.cli.options import AsJson, Language, settings_for
@@ -22,6 +21,7 @@ from grader.errors import EXIT_CHECKS_FAILED, EXIT_SERVER, GraderError, UsagePro
 from grader.intake import as_archive
 from grader.packs import Pack, find_pack, load_pack
 from grader.reports import Lang, terminal
+from grader.reports.json import written
 from grader.settings import Settings
 from grader.verdict import Verdict
 
@@ -55,7 +55,9 @@ def login(
 def submit_to(
     server: str,
     *,
-    path: Path,
+    path: Path | None,
+    git_url: str,
+    git_ref: str,
     exercise: str,
     round_code: str,
     key: str,
@@ -63,7 +65,7 @@ def submit_to(
     language: str,
     as_json: bool,
 ) -> None:
-    """Hand work in to a server; ends the command with the exit code of the verdict."""
+    """Hand work in to a server, as a file or as the address of it; ends with the exit code of the verdict."""
     address = origin_of(server)
     if not key.isascii() or not key.isprintable():
         raise UsageProblem("usage.bad_setting", setting="--key", value=key)
@@ -74,11 +76,14 @@ def submit_to(
     way = Server(address, need_token(token), ca_bundle=settings.ca_bundle, language=lang)
     pack = _local(exercise, settings)
     assignment = _assignment(way, pack.id if pack else exercise, round_code)
-    with as_archive(path) as archive:
-        content = archive.read()
-    name = path.name if path.is_file() else f"{path.resolve().name}.zip"
-    receipt = _handed_in(way, assignment, name, content, key or secrets.token_hex(16))
-    submission = _text(receipt, "submission")
+    key = key or secrets.token_hex(16)
+    if path is None:
+        submission = _fetched(way, assignment, git_url, git_ref, key, lang)
+    else:
+        with as_archive(path) as archive:
+            content = archive.read()
+        name = path.name if path.is_file() else f"{path.resolve().name}.zip"
+        submission = _text(_handed_in(way, assignment, name, content, key), "submission")
     ERRORS.print(f"✓ {word('submitted', lang)}: {submission}", markup=False)
     with live_phases(lang) as listen:
         state = _followed(way, submission, listen)
@@ -86,6 +91,22 @@ def submit_to(
         page = f"{address}{_text(state, 'page')}"
         raise ServerProblem("server.unfinished", submission=submission, state=_text(state, "state"), page=page)
     _tell(way, submission, pack, lang, as_json=as_json)
+
+
+def _fetched(way: Server, assignment: str, git_url: str, git_ref: str, key: str, lang: Lang) -> str:
+    """Let the server fetch the work; gives the submission that it became."""
+    wanted = {"assignment": assignment, "git_url": git_url, "git_ref": git_ref}
+    state = _object(way.post_json(f"{API}/fetches", wanted, key=key))
+    place = f"{API}/fetches/{_text(state, 'id')}"
+    ERRORS.print(f"{word('fetching', lang)}: {way.address}{_text(state, 'page')}", markup=False)
+    while not state.get("finished"):
+        time.sleep(POLL_SECONDS)
+        state = _object(way.get(place))
+    if state.get("state") != "done":
+        said = {"code": state.get("code"), "detail": state.get("reason")}
+        raise (ServerRefusal if state.get("state") == "failed" else ProjectRefused)(422, said)
+    ERRORS.print(f"{word('fetched', lang)}: {_text(state, 'commit')}", markup=False)
+    return _text(state, "submission")
 
 
 def _handed_in(way: Server, assignment: str, name: str, content: bytes, key: str) -> Any:
@@ -165,7 +186,7 @@ def _tell(way: Server, submission: str, pack: Pack | None, lang: Lang, *, as_jso
     """Print the verdict as ``grader check`` does. The words of another version of the exercise are the server's."""
     document = _object(way.get(f"{API}/submissions/{submission}/verdict"))
     if as_json:
-        print(json.dumps(document, ensure_ascii=False, indent=2))
+        print(written(document), end="")
     elif pack is not None and pack.digest == document.get("exercise", {}).get("digest"):
         terminal.render(Verdict.from_json(document), pack, lang, Console(highlight=False))
     else:

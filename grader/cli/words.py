@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 WORDS = {
     "what_to_do": {"th": "สิ่งที่ควรทำ", "en": "What to do"},
+    "fetching": {"th": "ระบบกำลังดึงงานจาก git", "en": "The server fetches the work from git"},
+    "fetched": {"th": "ดึงแล้ว commit", "en": "Fetched, commit"},
     "phase.queue": {"th": "รอคิว", "en": "Waiting for its turn"},
     "phase.intake": {"th": "รับไฟล์", "en": "Receiving"},
     "phase.build": {"th": "ติดตั้งแพ็กเกจ", "en": "Installing packages"},
@@ -180,6 +182,7 @@ WORDS = {
     "column.part": {"th": "ส่วน", "en": "part"},
     "column.problem": {"th": "ปัญหา", "en": "problem"},
     "column.rows": {"th": "แถว", "en": "rows"},
+    "column.archives": {"th": "ไฟล์งาน", "en": "archives"},
     "column.blobs": {"th": "ไฟล์ที่เก็บ", "en": "contents"},
     "column.bytes": {"th": "ไบต์", "en": "bytes"},
     "column.manifest": {"th": "รหัสของไฟล์สำรอง", "en": "digest"},
@@ -205,6 +208,11 @@ WORDS = {
     "account.link": {
         "th": "ลิงก์ตั้งรหัสผ่าน ใช้ได้ครั้งเดียว ต่อท้ายที่อยู่ของเว็บ แสดงเพียงครั้งนี้",
         "en": "A link to set the password, once; put the portal's address before it. It is shown only now",
+    },
+    "account.exported": {"th": "เขียนข้อมูลของบุคคลนี้แล้ว", "en": "Everything about this person is written"},
+    "account.second_factor_reset": {
+        "th": "ล้างขั้นที่สองแล้ว ผู้ใช้จะตั้งใหม่เมื่อเข้าสู่ระบบ",
+        "en": "The second factor is gone; its owner sets one up when signing in",
     },
     "account.admin_exists": {
         "th": "มีผู้ดูแลระบบแล้ว ขอลิงก์ใหม่ด้วย grader account link",

@@ -18,7 +18,7 @@ from grader.cli.options import AsJson, Language, build_settings, settings_for
 from grader.cli.remote import ServerAddress, submit_to
 from grader.errors import EXIT_CHECKS_FAILED, EXIT_OK, UsageProblem
 from grader.intake import as_archive
-from grader.queue import outlook, place
+from grader.queue import fetches_under_way, outlook, place
 from grader.records import Grading, Job, Records
 from grader.records.blobs import CHUNK
 from grader.sandbox import labels, reaper
@@ -26,7 +26,7 @@ from grader.sandbox.docker import DockerDriver
 from grader.sandbox.engine import connect
 from grader.services import operating, receiving, rostering, rounds
 from grader.settings import Settings
-from grader.worker import Slot, fitness, supervise
+from grader.worker import Fetcher, Slot, Source, fitness, supervise
 from grader.worker.fitness import default_slots
 
 queue_app = typer.Typer(no_args_is_help=True, help="คิวตรวจ · What waits, what runs, and what needs somebody.")
@@ -36,9 +36,17 @@ WAIT_SECONDS = 0.5
 
 
 def submit(
-    path: Annotated[Path, typer.Argument(metavar="PATH", help="โฟลเดอร์หรือไฟล์ .zip ของงาน · folder or .zip")],
     exercise: Annotated[str, typer.Option("--exercise", metavar="ID", help="รหัสแบบฝึกหัด · exercise id")],
+    path: Annotated[
+        Path | None, typer.Argument(metavar="[PATH]", help="โฟลเดอร์หรือไฟล์ .zip ของงาน · folder or .zip")
+    ] = None,
     server: ServerAddress = "",
+    git_url: Annotated[
+        str, typer.Option("--git", metavar="URL", help="ที่อยู่ git แทนไฟล์ · git address instead", show_default=False)
+    ] = "",
+    git_ref: Annotated[
+        str, typer.Option("--ref", metavar="REF", help="commit หรือ branch · commit or branch", show_default=False)
+    ] = "",
     code: Annotated[
         str, typer.Option("--round", metavar="ROUND", help="รหัสรุ่น · code of the round", show_default=False)
     ] = "",
@@ -59,10 +67,14 @@ def submit(
     the records of this machine, which needs --round and --person; the receipt comes when it is kept, never before.
     """
     settings, language = settings_for(lang)
+    if (path is None) != bool(git_url) or (git_ref and not git_url) or (git_url and not server):
+        raise UsageProblem("usage.one_source")
     if server:
         submit_to(
             server,
             path=path,
+            git_url=git_url,
+            git_ref=git_ref,
             exercise=exercise,
             round_code=code,
             key=key,
@@ -71,7 +83,7 @@ def submit(
             as_json=as_json,
         )
         return
-    if not code or not person:
+    if path is None or not code or not person:
         raise UsageProblem("usage.where_to_submit")
     with opened(settings) as records, as_archive(path) as archive:
         with records.reading() as session:
@@ -100,6 +112,9 @@ def worker(
     ] = None,
     until_idle: Annotated[bool, typer.Option("--until-idle", help="หยุดเมื่อคิวว่าง · stop when nothing waits")] = False,
     slot: Annotated[bool, typer.Option("--slot", help="หนึ่งช่องตรวจ ใช้ภายใน · one slot (internal)")] = False,
+    fetcher: Annotated[
+        bool, typer.Option("--fetcher", help="ตัวดึงงานจาก git ใช้ภายใน · the one that fetches from git (internal)")
+    ] = False,
     lang: Language = "",
 ) -> None:
     """รับงานจากคิวมาตรวจจนกว่าจะสั่งหยุด · Claim and grade until stopped.
@@ -113,16 +128,32 @@ def worker(
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s", stream=sys.stderr)
-    if slot:
-        _serve(settings, stop)
+    if slot or fetcher:
+        (_serve if slot else _fetch)(settings, stop)
         return
     with opened(settings) as records:
         slots = concurrency or default_slots()
         say("worker.started", language, as_json=False, slots=slots)
         if until_idle:
             threading.Thread(target=_stop_when_idle, args=(records, stop), daemon=True).start()
-        supervise([sys.executable, "-m", "grader", "worker", "--slot"], slots=slots, stop=stop)
+        us = [sys.executable, "-m", "grader", "worker"]
+        supervise([*us, "--slot"], slots=slots, stop=stop, beside=[[*us, "--fetcher"]])
     say("worker.stopped", language, as_json=False)
+
+
+def _fetch(settings: Settings, stop: threading.Event) -> None:
+    """What fetches, in a process of its own; it ends when the process that started it is gone."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while not stop.wait(WAIT_SECONDS):
+            if os.getppid() != parent:
+                stop.set()
+
+    threading.Thread(target=watch, daemon=True).start()
+    with opened(settings) as records:
+        source = Source(hosts=settings.git, ca_bundle=settings.ca_bundle)
+        Fetcher(records, source, name=labels.owner(), stop=stop).run()
 
 
 def _serve(settings: Settings, stop: threading.Event) -> None:
@@ -152,7 +183,8 @@ def _stop_when_idle(records: Records, stop: threading.Event) -> None:
     while not stop.wait(WAIT_SECONDS):
         with records.reading() as session:
             seen = outlook(session, records.database.now(session))
-        if not seen.waiting and not seen.running:
+            coming = fetches_under_way(session)
+        if not seen.waiting and not seen.running and not coming:
             stop.set()
 
 

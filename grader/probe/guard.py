@@ -110,7 +110,7 @@ class Guard:
         """Forget records, strikes and budgets: called before every command, so that no family starves another.
 
         What used up its strikes once is asked again, but gets one strike from then on: an operation that stalls costs
-        one deadline a command and not three.
+        one deadline a command and not all its strikes.
         """
         with self._lock:
             self._stalling |= {who for who, count in self._strikes.items() if count >= self._limits.slow_strikes}

@@ -38,13 +38,13 @@ class Limits:
     connect_seconds: float = 2.0
     header_bytes: int = 64_000
     header_count: int = 90
-    header_seconds: float = 5.0
+    header_seconds: float = 10.0
     body_bytes: int = 2_000_000
-    total_seconds: float = 10.0
+    total_seconds: float = 15.0
     json_depth: int = 100
     exchanges: int = 2_000
     run_bytes: int = 256_000_000
-    slow_strikes: int = 3
+    slow_strikes: int = 2
 
 
 @dataclass(frozen=True, kw_only=True)

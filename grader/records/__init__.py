@@ -4,12 +4,26 @@ The tables are facts; what follows from them (who passed, what the figure is) is
 the only copy. Time is UTC, people are ids, text is never a sentence.
 """
 
-from grader.records.accounts import Account, AccountRole, ApiToken, Identity, OneTimeLink, PortalSession, Role, Throttle
+from grader.records.accounts import (
+    Account,
+    AccountRole,
+    ApiToken,
+    HalfSignIn,
+    Identity,
+    OneTimeLink,
+    PortalSession,
+    RecoveryCode,
+    Role,
+    SecondFactor,
+    Throttle,
+    Way,
+)
 from grader.records.audit import AuditEntry, Break, Checkpoint
 from grader.records.blobs import BlobLost, BlobStore, Stored, chunks_of
 from grader.records.certificates import Certificate
 from grader.records.columns import APPEND_ONLY, Base, new_id
 from grader.records.database import Database, RecordsUnavailable
+from grader.records.fetches import Fetch
 from grader.records.indicators import (
     Grant,
     IndicatorVersion,
@@ -20,6 +34,7 @@ from grader.records.indicators import (
 )
 from grader.records.keys import Keys
 from grader.records.people import Person, Unit
+from grader.records.remarks import Remark
 from grader.records.rounds import Seat, SeatEvent, TrainingRound
 from grader.records.standings import SeatStanding
 from grader.records.store import Change, Records, Unaudited, create_records, default_url, open_records
@@ -57,8 +72,10 @@ __all__ = [
     "Database",
     "ExerciseVersion",
     "Extension",
+    "Fetch",
     "Grading",
     "Grant",
+    "HalfSignIn",
     "Identity",
     "IndicatorVersion",
     "Job",
@@ -71,7 +88,9 @@ __all__ = [
     "ProgressEvent",
     "Records",
     "RecordsUnavailable",
+    "RecoveryCode",
     "Regrade",
+    "Remark",
     "ReportRecord",
     "ReportingRound",
     "Role",
@@ -79,6 +98,7 @@ __all__ = [
     "Seat",
     "SeatEvent",
     "SeatStanding",
+    "SecondFactor",
     "SettingsVersion",
     "SnapshotRecord",
     "Stored",
@@ -87,6 +107,7 @@ __all__ = [
     "TrainingRound",
     "Unaudited",
     "Unit",
+    "Way",
     "WorkerRecord",
     "chunks_of",
     "create_records",

@@ -6,7 +6,7 @@ person is known to a sign-in service by its own id of them, never by an address 
 
 from typing import Literal, TypeAlias
 
-from sqlalchemy import JSON, ForeignKey, Index, String, Text, UniqueConstraint, text
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from grader.records.columns import Base, Id, Moment, Sha256
@@ -16,6 +16,8 @@ from grader.records.rounds import TrainingRound, one_of
 Role: TypeAlias = Literal["instructor", "coordinator", "finance", "executive", "admin"]
 """What an account may be beside a trainee, which it is by its person and seats."""
 Purpose: TypeAlias = Literal["first_admin", "set_password"]
+Way: TypeAlias = Literal["password", "identity"]
+"""By what somebody signed in: a password of ours, or a sign-in service."""
 
 
 class Account(Base):
@@ -83,9 +85,13 @@ class Identity(Base):
 
 
 class PortalSession(Base):
-    """Somebody who is signed in. ``hash`` is that of the identifier in the cookie, ``id`` what people see and end."""
+    """Somebody who is signed in. ``hash`` is that of the identifier in the cookie, ``id`` what people see and end.
+
+    ``confirmed_at`` is when they last proved who they are, as far as that is known.
+    """
 
     __tablename__ = "portal_session"
+    __table_args__ = (one_of("way", Way),)
 
     hash: Mapped[Sha256] = mapped_column(primary_key=True)
     id: Mapped[Id] = mapped_column(unique=True)
@@ -95,6 +101,40 @@ class PortalSession(Base):
     expires_at: Mapped[Moment]
     ended_at: Mapped[Moment | None]
     agent: Mapped[str] = mapped_column(String(255), default="")
+    way: Mapped[str] = mapped_column(String(16))
+    confirmed_at: Mapped[Moment | None]
+
+
+class HalfSignIn(Base):
+    """Somebody whose password was right and who still owes the second step. It is no session, and never becomes one."""
+
+    __tablename__ = "half_sign_in"
+
+    hash: Mapped[Sha256] = mapped_column(primary_key=True)
+    account_id: Mapped[Id] = mapped_column(ForeignKey("account.id"), index=True)
+    expires_at: Mapped[Moment]
+    agent: Mapped[str] = mapped_column(String(255), default="")
+
+
+class SecondFactor(Base):
+    """The device that makes codes for an account. ``secret`` is sealed; no step up to ``last_step`` counts again."""
+
+    __tablename__ = "second_factor"
+
+    account_id: Mapped[Id] = mapped_column(ForeignKey("account.id"), primary_key=True)
+    secret: Mapped[str] = mapped_column(Text)
+    last_step: Mapped[int] = mapped_column(BigInteger)
+    enrolled_at: Mapped[Moment]
+
+
+class RecoveryCode(Base):
+    """A code on paper for the day on which the device is lost; good once."""
+
+    __tablename__ = "recovery_code"
+
+    hash: Mapped[Sha256] = mapped_column(primary_key=True)
+    account_id: Mapped[Id] = mapped_column(ForeignKey("account.id"), index=True)
+    used_at: Mapped[Moment | None]
 
 
 class OneTimeLink(Base):

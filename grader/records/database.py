@@ -47,13 +47,16 @@ class RecordsUnavailable(EnvironmentProblem):
 class Database:
     """An open database. Threads may share it.
 
-    ``clock`` replaces the database's clock where a test wants to say what time it is.
+    ``clock`` replaces the database's clock where a test wants to say what time it is. ``statement_seconds`` is how long
+    one statement may take (PostgreSQL).
     """
 
-    def __init__(self, url: str, *, clock: Callable[[], datetime] | None = None) -> None:
+    def __init__(
+        self, url: str, *, clock: Callable[[], datetime] | None = None, statement_seconds: int = STATEMENT_SECONDS
+    ) -> None:
         self._clock = clock
         self._turn = threading.Lock()
-        self.engine = _engine(url)
+        self.engine = _engine(url, statement_seconds)
         self._writer = self.engine.execution_options(**{_WRITES: True})
 
     @property
@@ -112,14 +115,15 @@ class Database:
         self.engine.dispose()
 
 
-def _engine(url: str) -> Engine:
+def _engine(url: str, statement_seconds: int) -> Engine:
     try:
         parsed = make_url(url)
         name = parsed.get_backend_name()
         if name == "sqlite":
             return _sqlite(url)
         if name == "postgresql":
-            return _postgresql(str(parsed.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)))
+            full = parsed.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+            return _postgresql(full, statement_seconds)
     except ArgumentError as problem:
         raise UsageProblem("records.bad_url", problem="no URL") from problem
     except (ModuleNotFoundError, NoSuchModuleError) as problem:
@@ -155,7 +159,7 @@ def _sqlite(url: str) -> Engine:
     return engine
 
 
-def _postgresql(url: str) -> Engine:
+def _postgresql(url: str, statement_seconds: int) -> Engine:
     return create_engine(
         url,
         hide_parameters=True,
@@ -166,7 +170,7 @@ def _postgresql(url: str) -> Engine:
         connect_args={
             "connect_timeout": CONNECT_SECONDS,
             "application_name": "grader",
-            "options": f"-c statement_timeout={STATEMENT_SECONDS}s -c timezone=UTC -c synchronous_commit=on",
+            "options": f"-c statement_timeout={statement_seconds}s -c timezone=UTC -c synchronous_commit=on",
             "keepalives_idle": 5,
             "keepalives_interval": 2,
             "keepalives_count": 3,

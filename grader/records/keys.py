@@ -21,6 +21,21 @@ from grader.errors import EnvironmentProblem
 KEY_FILE: Final = "signing-key.pem"
 
 
+_OTHERS: Final = 0o007
+"""What everybody else on the machine may do with a file. A group may read: that is how services are given secrets."""
+
+
+def need_private(*files: Path) -> None:
+    """Refuse keys that lie open: whoever read one once can use it for ever.
+
+    Raises:
+        EnvironmentProblem: ``records.key_exposed``.
+    """
+    for file in files:
+        if file.stat().st_mode & _OTHERS:
+            raise EnvironmentProblem("records.key_exposed", file=str(file))
+
+
 class Keys:
     """An Ed25519 key pair; ``id`` names the public key."""
 

@@ -16,6 +16,7 @@ from grader.records import (  # noqa: F401
     accounts,
     audit,
     certificates,
+    fetches,
     indicators,
     people,
     rounds,

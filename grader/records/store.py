@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,8 +18,9 @@ from grader.errors import EnvironmentProblem
 from grader.faultpoints import reached
 from grader.records import audit, schema
 from grader.records.blobs import BlobStore
-from grader.records.database import Database, RecordsUnavailable, need_local
+from grader.records.database import STATEMENT_SECONDS, Database, RecordsUnavailable, need_local
 from grader.records.keys import Keys
+from grader.records.seals import Seals
 
 BLOBS: Final = "blobs"
 SQLITE_FILE: Final = "records.sqlite3"
@@ -48,6 +50,15 @@ class Records:
 
     def __init__(self, folder: Path, database: Database, blobs: BlobStore, keys: Keys) -> None:
         self.folder, self.database, self.blobs, self.keys = folder, database, blobs, keys
+
+    @cached_property
+    def seals(self) -> Seals:
+        """The key of second factors, read when it is needed first: only the portal and resets ever do.
+
+        Raises:
+            EnvironmentProblem: ``records.seal_unusable``.
+        """
+        return Seals.read(self.folder)
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -115,6 +126,7 @@ def create_records(folder: Path, url: str = "", *, clock: Callable[[], datetime]
         blobs = BlobStore(folder / BLOBS)
         blobs.create()
         keys = Keys.create(folder)
+        Seals.create(folder)
     except OSError as problem:
         raise EnvironmentProblem("records.not_writable", problem=f"{folder}: {problem.strerror}") from problem
     database = _database(folder, url, clock)
@@ -124,8 +136,14 @@ def create_records(folder: Path, url: str = "", *, clock: Callable[[], datetime]
     return Records(folder, database, blobs, keys)
 
 
-def open_records(folder: Path, url: str = "", *, clock: Callable[[], datetime] | None = None) -> Records:
-    """Open the records of an installation.
+def open_records(
+    folder: Path,
+    url: str = "",
+    *,
+    clock: Callable[[], datetime] | None = None,
+    statement_seconds: int = STATEMENT_SECONDS,
+) -> Records:
+    """Open the records of an installation; see :class:`Database` for ``statement_seconds``.
 
     Raises:
         EnvironmentProblem: ``records.not_initialised``, ``records.schema_older``, ``records.schema_newer``,
@@ -133,16 +151,18 @@ def open_records(folder: Path, url: str = "", *, clock: Callable[[], datetime] |
     """
     if not folder.is_dir() or (not url and not (folder / SQLITE_FILE).is_file()):
         raise EnvironmentProblem("records.not_initialised", folder=str(folder))
-    database = _database(folder, url, clock)
+    database = _database(folder, url, clock, statement_seconds)
     with _closed_on_failure(database):
         schema.require_current(database)
         return Records(folder, database, BlobStore(folder / BLOBS), Keys.read(folder))
 
 
-def _database(folder: Path, url: str, clock: Callable[[], datetime] | None) -> Database:
+def _database(
+    folder: Path, url: str, clock: Callable[[], datetime] | None, statement_seconds: int = STATEMENT_SECONDS
+) -> Database:
     if not url:
         need_local(folder)
-    return Database(url or default_url(folder), clock=clock)
+    return Database(url or default_url(folder), clock=clock, statement_seconds=statement_seconds)
 
 
 @contextmanager

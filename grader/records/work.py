@@ -16,6 +16,11 @@ JobState: TypeAlias = Literal["queued", "running", "done", "needs_operator", "ca
 
 LIVE: Final[tuple[JobState, ...]] = ("queued", "running")
 
+CANCELLED: Final = "submission.cancelled"
+"""Why a job ended that the owner of the work cancelled before anything was tested; it uses up no attempt."""
+CANCELLED_IN_TEST: Final = "submission.cancelled_in_test"
+"""The same while it was tested: that uses up an attempt, or results could be looked at and thrown away."""
+
 Standing: TypeAlias = Literal["final", "shadow", "superseded", "dropped"]
 """``shadow``: of a regrade that nobody applied yet; ``superseded``: replaced by one that was."""
 

@@ -17,7 +17,7 @@ from grader.rosters.tidying import fold_digits, shorten, tidy_line, tidy_text
 
 Read: TypeAlias = Callable[[Cell], Any]
 
-_FORMULA_ERRORS: Final = {"#DIV/0!", "#N/A", "#NAME?", "#NULL!", "#NUM!", "#REF!", "#VALUE!", "#SPILL!", "#CALC!"}
+FORMULA_ERRORS: Final = {"#DIV/0!", "#N/A", "#NAME?", "#NULL!", "#NUM!", "#REF!", "#VALUE!", "#SPILL!", "#CALC!"}
 _SCIENTIFIC: Final = re.compile(r"[0-9](?:\.[0-9]+)?E\+[0-9]+")
 """What Excel makes of a long number in a column that is not text; the digits are lost."""
 _EMAIL: Final = re.compile(r"[^@\s,;<>]+@[^@\s,;<>]+\.[^@\s,;<>.]+")
@@ -72,7 +72,7 @@ def _citizen_places(row: SheetRow) -> set[int]:
 
 def _value(field: Field, cell: Cell) -> Any:
     text = tidy_line(text_of(cell))
-    if text in _FORMULA_ERRORS:
+    if text in FORMULA_ERRORS:
         raise UsageProblem("roster.formula_error", value=text)
     if not text and field in _NEEDED:
         raise UsageProblem("roster.cell_empty")

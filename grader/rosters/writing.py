@@ -1,7 +1,7 @@
 """Writing a roster, so that reading the file gives the same rows: what was typed is text in both formats (rule S50)."""
 
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -57,6 +57,31 @@ def write_xlsx(rows: Iterable[RosterRow], *, lang: Lang = "th") -> bytes:
                     _write_text(sheet, line, column, _text(row, name, lang), wrapped if name == "note" else text)
                 elif row.registered_on:
                     sheet.write_datetime(line, column, row.registered_on, day)
+    return out.getvalue()
+
+
+def table_xlsx(rows: Sequence[Sequence[str | int | None]], *, sheet: str) -> bytes:
+    """A workbook of a plain table whose first row are headings: numbers are numbers, all else is text, None is empty.
+
+    Raises:
+        ValueError: a text is longer than a cell can hold.
+    """
+    import xlsxwriter  # noqa: PLC0415 - most commands never write a workbook, and must start fast
+
+    out = io.BytesIO()
+    with xlsxwriter.Workbook(out, {"in_memory": True}) as book:
+        book.set_properties({"created": _NO_MOMENT})
+        page = book.add_worksheet(sheet)
+        head = book.add_format({"bold": True, "bg_color": "#E7ECF2", "bottom": 1})
+        text = book.add_format({"num_format": "@"})
+        for line, row in enumerate(rows):
+            for column, value in enumerate(row):
+                if isinstance(value, int):
+                    page.write_number(line, column, value)
+                else:
+                    _write_text(page, line, column, value or "", text if line else head)
+        page.set_column(0, len(rows[0]) - 1, 18)
+        page.freeze_panes(1, 2)
     return out.getvalue()
 
 

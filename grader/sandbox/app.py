@@ -226,7 +226,7 @@ class App:
         """What the app printed; bounded by the engine's log limits and by LOG_LINES."""
         with engine_call("read the app's log"):
             raw = self._client.logs(self.running, timestamps=True, tail=LOG_LINES)
-        return tuple(_log_line(line) for line in raw.decode("utf-8", "backslashreplace").splitlines())
+        return log_lines(raw.decode("utf-8", "backslashreplace"))
 
     def _remove_stopped(self) -> None:
         with engine_call("remove the app"):
@@ -253,11 +253,18 @@ def _end_of(log: Sequence[LogLine]) -> tuple[str, ...]:
     return tuple(line.text for line in log[-LOG_LINES_SHOWN:])
 
 
-def _log_line(raw: str) -> LogLine:
-    """Split the engine's timestamp (nanoseconds, UTC) from what the app printed."""
-    stamp, _, text = raw.partition(" ")
-    try:
-        at = datetime.fromisoformat(stamp[:26].rstrip("Z")).replace(tzinfo=UTC).timestamp()
-    except ValueError:
-        return LogLine(at=0.0, text=raw)
-    return LogLine(at=at, text=text)
+def log_lines(printed: str) -> tuple[LogLine, ...]:
+    """The lines of a log of the engine in the order of their times (nanoseconds in UTC before each line).
+
+    The engine reads standard output and standard error side by side and keeps them as they arrive, which may be a
+    fraction of a millisecond the wrong way round. A line without a time goes on from the line before it.
+    """
+    lines: list[LogLine] = []
+    for raw in printed.splitlines():
+        stamp, _, text = raw.partition(" ")
+        try:
+            at = datetime.fromisoformat(stamp[:26].rstrip("Z")).replace(tzinfo=UTC).timestamp()
+        except ValueError:
+            at, text = lines[-1].at if lines else 0.0, raw
+        lines.append(LogLine(at=at, text=text))
+    return tuple(sorted(lines, key=lambda line: line.at))

@@ -10,7 +10,7 @@ from grader.evidence import CheckEvidence
 from grader.sandbox.driver import Examination
 from grader.sandbox.engine import GuardedClient, Lines, Pipe
 
-COMMAND_SECONDS = {"contract": 420, "scenarios": 600, "universal": 240, "privacy": 120}
+COMMAND_SECONDS = {"contract": 420, "scenarios": 600, "universal": 240, "privacy": 240}
 """How long the probe may take for a family before we call it broken (ours): about ten times what it needs."""
 DEFAULT_COMMAND_SECONDS = 60
 

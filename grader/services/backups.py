@@ -4,7 +4,7 @@ It is a tar archive of plain files, so that any tool can open it in ten years:
 
 * ``tables/<table>/<number>.jsonl``: rows, one JSON object a line, at most a few MiB a file;
 * ``blobs/<sha256>``: every content that a row of the snapshot names;
-* ``signing-key.pem``, ``audit-checkpoints.txt``;
+* ``signing-key.pem``, ``second-factor.key``, ``audit-checkpoints.txt``;
 * ``manifest.json``, the last one: it lists all others with their SHA-256, and is signed.
 
 Rows do not know which engine they came from: what was kept by SQLite can be restored into PostgreSQL.

@@ -1,28 +1,24 @@
 """What many people stumble over: causes that are common in a round, and how each check of an exercise does.
 
-A cause is told by the fingerprint of its findings, so the same defect of different apps is one. Verdicts are read one
-at a time and forgotten again: a round has thousands.
+A cause is told by the fingerprint of its findings, so the same defect of different apps is one.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from statistics import median
 from typing import Any, Final
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from grader.records import Grading, Submission
+from grader.services.gists import Reason, gists
 from grader.services.overview import Line
-from grader.verdict import Verdict
 
 SUSPECT_SHARE: Final = 0.9
 """When so many fail one check, it may be the exercise and not the people."""
 SUSPECT_PEOPLE: Final = 5
 """Fewer people say nothing about an exercise."""
-_AT_ONCE: Final = 50
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,10 +58,7 @@ class CheckLine:
 
 @dataclass(kw_only=True, slots=True)
 class _Seen:
-    check: str
-    code: str
-    params: Mapping[str, Any]
-    operation: str
+    reason: Reason
     seats: set[str] = field(default_factory=set)
     moments: list[tuple[datetime, str]] = field(default_factory=list)
 
@@ -79,22 +72,22 @@ def causes(session: Session, lines: Sequence[Line], exercise: str) -> list[Cause
                 latest[graded[-1].id] = line.seat
     seen: dict[str, _Seen] = {}
     failing: dict[str, set[str]] = defaultdict(set)
-    for submission, at, verdict in verdicts(session, latest):
+    for submission, at, gist in gists(session, latest):
         seat = latest[submission]
-        for check in verdict.checks:
-            if check.outcome == "fail":
-                failing[check.id].add(seat)
-        for name, found in _found(verdict):
-            one = seen.setdefault(name, found)
+        for check in gist.failed:
+            failing[check].add(seat)
+        for reason in gist.reasons:
+            one = seen.setdefault(reason.fingerprint, _Seen(reason=reason))
             one.seats.add(seat)
             one.moments.append((at, submission))
     suspects = {check for check, seats in failing.items() if _suspect(len(seats), len(latest))}
     return sorted(
         (
             Cause(
-                exercise=exercise, check=one.check, code=one.code, params=one.params, operation=one.operation,
+                exercise=exercise, check=one.reason.check, code=one.reason.code, params=one.reason.params,
+                operation=one.reason.operation,
                 people=len(one.seats), of=len(latest), first_seen=min(one.moments)[0], last_seen=max(one.moments)[0],
-                example=max(one.moments)[1], suspect=one.check in suspects,
+                example=max(one.moments)[1], suspect=one.reason.check in suspects,
             )
             for one in seen.values()
         ),
@@ -111,10 +104,7 @@ def checks(session: Session, lines: Sequence[Line], exercise: str, ids: Sequence
             if cell.exercise == exercise and graded and cell.best:
                 tried[line.seat] = [(one.id, "best" if one.id == cell.best.id else "") for one in graded]
     wanted = [submission for tries in tried.values() for submission, _ in tries]
-    passed: dict[str, frozenset[str]] = {
-        submission: frozenset(check.id for check in verdict.checks if check.outcome == "pass")
-        for submission, _, verdict in verdicts(session, wanted)
-    }
+    passed: dict[str, frozenset[str]] = {submission: gist.passed for submission, _, gist in gists(session, wanted)}
     return [_check_line(check, tried, passed) for check in ids]
 
 
@@ -138,30 +128,6 @@ def _check_line(
         tries=float(median(until)) if until else None,
         suspect=_suspect(len(tried) - best, len(tried)),
     )
-
-
-def verdicts(session: Session, submissions: Iterable[str]) -> Iterator[tuple[str, datetime, Verdict]]:
-    """The final verdicts of these submissions with the moments at which they came, some at a time."""
-    ids = list(submissions)
-    for start in range(0, len(ids), _AT_ONCE):
-        some = ids[start : start + _AT_ONCE]
-        rows = session.execute(
-            select(Grading.submission_id, Submission.received_at, Grading.verdict)
-            .join(Submission, Submission.id == Grading.submission_id)
-            .where(Grading.submission_id.in_(some), Grading.standing == "final")
-            .order_by(Submission.received_at, Submission.id)
-        ).all()
-        for row in rows:
-            yield row.submission_id, row.received_at, Verdict.from_json(row.verdict)
-
-
-def _found(verdict: Verdict) -> Iterator[tuple[str, _Seen]]:
-    """The causes in one verdict by fingerprint; a grading that stopped early has its own code for one."""
-    if verdict.outcome not in {"pass", "fail"} and verdict.code:
-        yield verdict.code, _Seen(check="", code=verdict.code, params=verdict.params, operation="")
-    for check in verdict.checks:
-        for one in check.findings if check.outcome == "fail" else ():
-            yield one.fingerprint, _Seen(check=check.id, code=one.code, params=one.params, operation=one.operation)
 
 
 def _judged(outcome: str) -> bool:

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from grader.records import Assignment, Grading, Job, Override, Seat, Submission, TrainingRound
-from grader.services.receiving import Allowance, allowance
+from grader.services.admitting import Allowance, allowance
 
 State: TypeAlias = Literal["not_open", "to_do", "waiting", "running", "needs_operator", "pass", "fail"]
 """Of an exercise, for one person: what matters most now. A pass stays a pass while another attempt is graded."""
@@ -100,13 +100,15 @@ def desk(session: Session, person: str, at: datetime) -> tuple[RoundDesk, ...]:
     )
 
 
-def given(session: Session, person: str, assignment: str, at: datetime) -> Given | None:
+def given(
+    session: Session, person: str, assignment: str, at: datetime, *, queue_limit: int | None = None
+) -> Given | None:
     """One exercise for one person; None when the person has no seat in its round."""
     found = session.get(Assignment, assignment)
     if found is None:
         return None
     seat = session.scalars(select(Seat).where(Seat.round_id == found.round_id, Seat.person_id == person)).one_or_none()
-    return None if seat is None else _given(session, seat, found, at)
+    return None if seat is None else _given(session, seat, found, at, queue_limit)
 
 
 def handed_in(session: Session, submissions: Iterable[Submission]) -> tuple[Handed, ...]:
@@ -154,7 +156,7 @@ def _assignments(session: Session, round_id: str) -> list[Assignment]:
     )
 
 
-def _given(session: Session, seat: Seat, assignment: Assignment, at: datetime) -> Given:
+def _given(session: Session, seat: Seat, assignment: Assignment, at: datetime, queue_limit: int | None = None) -> Given:
     rows = session.scalars(
         select(Submission)
         .where(Submission.seat_id == seat.id, Submission.assignment_id == assignment.id)
@@ -172,7 +174,7 @@ def _given(session: Session, seat: Seat, assignment: Assignment, at: datetime) -
         mandatory=assignment.mandatory,
         opens_at=assignment.opens_at,
         pass_points=assignment.version.pass_points,
-        allowance=allowance(session, seat.id, assignment.id, at),
+        allowance=allowance(session, seat.id, assignment.id, at, queue_limit=queue_limit),
         handed=handed,
         state=state_of(handed, assignment.opens_at, at),
     )

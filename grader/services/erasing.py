@@ -22,6 +22,7 @@ from grader.records import (
     Appeal,
     Base,
     Change,
+    Fetch,
     Job,
     Keys,
     Person,
@@ -32,6 +33,7 @@ from grader.records import (
     Unaudited,
 )
 from grader.records.database import translated
+from grader.records.fetches import UNDER_WAY
 from grader.records.work import LIVE
 from grader.services.accounts import people as people_of_accounts
 from grader.services.keeping import columns_of
@@ -42,7 +44,7 @@ GONE: Final = "[…]"
 """What stands where a name stood in a text; shorter than any name that is looked for, so that no text grows."""
 LEAST_LETTERS: Final = 4
 """A shorter single word is no name to look for in other people's texts: it would be found in the middle of words."""
-OWN: Final = frozenset({"person", "submission", "seat", "appeal"}) | people_of_accounts.OWN_TABLES
+OWN: Final = frozenset({"person", "submission", "seat", "appeal", "fetch"}) | people_of_accounts.OWN_TABLES
 """Tables with rows that are a person's own."""
 OUTLIVING: Final = frozenset({"certificate"})
 """Tables that keep a name when its person is forgotten: a certificate is forgotten only when its holder asks for it."""
@@ -95,7 +97,8 @@ def busy(session: Session, person: str) -> bool:
     mine = select(Submission.id).join(Seat).where(Seat.person_id == person)
     waiting = select(Job.id).where(Job.submission_id.in_(mine), Job.state.in_((*LIVE, STUCK)))
     asked = select(Appeal.id).where(Appeal.submission_id.in_(mine), Appeal.state == "open")
-    return session.scalar(waiting.limit(1)) is not None or session.scalar(asked.limit(1)) is not None
+    coming = select(Fetch.id).join(Seat).where(Seat.person_id == person, Fetch.state.in_(UNDER_WAY))
+    return any(session.scalar(some.limit(1)) is not None for some in (waiting, asked, coming))
 
 
 def _work_of(people: Iterable[str]) -> Any:
@@ -114,6 +117,8 @@ def _forget(change: Change, keys: Keys, person_id: str, because: str) -> None:
             one.receipt = _signed_again(one.receipt | {"filename": GONE}, keys)
         one.purged_at = one.purged_at or change.at
     session.execute(update(Seat).where(Seat.person_id == person_id).values(note=""))
+    seats = select(Seat.id).where(Seat.person_id == person_id)
+    session.execute(update(Fetch).where(Fetch.seat_id.in_(seats)).values(git_url="", git_ref="", params={}))
     session.execute(update(Appeal).where(Appeal.submission_id.in_([one.id for one in work])).values(text=GONE))
     person.name, person.email, person.erased_at = "", "", change.at
     person.code = f"erased-{secrets.token_hex(8)}"  # nothing leads back from it, and no two are the same

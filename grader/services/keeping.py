@@ -26,6 +26,7 @@ from grader.errors import EnvironmentProblem, UsageProblem
 from grader.records import Base, BlobLost, ExerciseVersion, Records, Submission, audit, schema
 from grader.records.blobs import digest_of
 from grader.records.keys import KEY_FILE
+from grader.records.seals import SEAL_FILE
 from grader.records.store import CHECKPOINT_FILE
 from grader.services.backups import Kind, Manifest, Part, Row, Table, Writer, kind_of
 from grader.services.proving import Proof, prove
@@ -74,7 +75,7 @@ class ScrubReport:
 
 
 def backup(records: Records, target: Path) -> BackupReport:
-    """Write a backup into a new file, or under a name of its own into a folder; it holds the signing key.
+    """Write a backup into a new file, or under a name of its own into a folder; it holds the keys.
 
     Raises:
         UsageProblem: ``backup.exists``.
@@ -96,7 +97,8 @@ def backup(records: Records, target: Path) -> BackupReport:
             writer.add(CHECKPOINT_FILE, _checkpoints(session))
         for sha256 in needed:
             _write_blob(records, writer, sha256)
-        writer.add(KEY_FILE, (records.folder / KEY_FILE).read_bytes())
+        for name in (KEY_FILE, SEAL_FILE):
+            writer.add(name, (records.folder / name).read_bytes())
         unsigned = Manifest(
             revision=schema.head(),
             program=__version__,

@@ -34,9 +34,10 @@ from grader.records import (
 )
 from grader.records.work import LIVE
 from grader.services import certificates
-from grader.services.accounts import links, sessions, throttling
+from grader.services.accounts import links, second_step, sessions, throttling
 from grader.services.erasing import OUTLIVING, Erased, busy, erase, name_pattern, overwrite
 from grader.services.keeping import hold, needed_blobs
+from grader.services.receiving import forget_keys
 from grader.services.regrading import STUCK
 
 LEAST_AGE: Final = timedelta(days=1)
@@ -47,6 +48,8 @@ SETTLED: Final = timedelta(hours=1)
 """The same for a file whose last row has just been purged: somebody may be handing in the same content now."""
 EVENTS_KEPT: Final = timedelta(hours=24)
 """How long people may still look at the progress of a grading that ended."""
+KEYS_KEPT: Final = timedelta(hours=24)
+"""How long work that is sent again with the same key gives the same receipt."""
 _BATCH: Final = 200
 """Submissions of one transaction: others can write in between."""
 
@@ -205,7 +208,7 @@ def _sweep(records: Records, work: Sequence[str], erased: Erased, *, by: str, dr
     kept = {sha256 for sha256, ids in needed.items() if ids}
     files, size, waiting = _remove(records, kept, settled, dry_run=dry_run)
     if not dry_run:
-        _tidy_accounts(records)
+        _tidy(records)
     if not dry_run and (events or files):
         with records.change(by=by) as change:
             change.session.execute(delete(ProgressEvent).where(_ended(over)))
@@ -223,11 +226,12 @@ def _sweep(records: Records, work: Sequence[str], erased: Erased, *, by: str, dr
     )
 
 
-def _tidy_accounts(records: Records) -> None:
-    """Sessions, links and counters of tries that have been over for long; the audit says that they were there."""
+def _tidy(records: Records) -> None:
+    """Sessions, links and counters that have been over for long, of which the audit tells; keys of what was sent."""
     with records.upkeep() as session:
         now = records.database.now(session)
-        for part in (sessions, links, throttling):
+        forget_keys(session, now - KEYS_KEPT)
+        for part in (sessions, second_step, links, throttling):
             part.tidy(session, now)
 
 

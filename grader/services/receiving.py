@@ -5,39 +5,54 @@ What counts for a deadline is the moment at which the last byte had arrived, on 
 
 import json
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from pydantic import Field
-from sqlalchemy import func, select
+from sqlalchemy import select, true, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from grader.errors import GraderError, Param, UsageProblem
+from grader.errors import GraderError, Param
 from grader.evidence import Frozen
 from grader.faultpoints import reached
 from grader.kpi.fiscal import Moment
 from grader.queue import FIRST_ATTEMPT, REPEAT, enqueue
-from grader.records import Assignment, Change, Extension, Grading, Job, Keys, Records, Seat, Stored, Submission, new_id
-from grader.records.work import LIVE
+from grader.records import (
+    Change,
+    Fetch,
+    Keys,
+    Records,
+    Seat,
+    Stored,
+    Submission,
+    new_id,
+)
+from grader.records.fetches import UNDER_WAY
 from grader.services import standings
+from grader.services.admitting import NotAccepted, rules_of
 
 UPLOAD_LIMIT: Final = 50 * 1024 * 1024
 """Bytes of an upload."""
-MOST_WAITING: Final = 3
-"""Submissions of one person that may wait at a time; the next one is refused, and says so."""
 MAX_SEED: Final = 2**31
 
-COUNTED: Final = ("pass", "fail", "build_failed", "start_failed")
-"""Outcomes that use up an attempt: what was refused before it ran, and our own faults, use up none."""
+
+class GitSource(Frozen):
+    """The commit that work was taken from, and when the reference stood for it; ``ref`` as it was asked for."""
+
+    ref: str
+    commit: str
+    tree: str
+    fetched_at: Moment
 
 
 class Receipt(Frozen):
     """What a person gets when work was accepted; ``signature`` proves later that it was ours.
 
     ``sha256`` and ``size`` are those of the file as it arrived. ``number`` counts submissions to this exercise from 1.
+    ``git`` is there only for work that was fetched: a receipt that was given before there was such a thing holds.
     """
 
     format: Literal["receipt/1"] = "receipt/1"
@@ -51,6 +66,7 @@ class Receipt(Frozen):
     size: int
     received_at: Moment
     late: bool
+    git: GitSource | None = Field(default=None, exclude_if=lambda value: value is None)
     key: str
     signature: str = ""
 
@@ -64,8 +80,16 @@ class Receipt(Frozen):
         return keys.verify(self.signed(), self.signature)
 
 
-class NotAccepted(UsageProblem):
-    """The submission was not accepted, nothing was kept of it, and it used up no attempt. Codes ``submission.*``."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Asked:
+    """Work that was asked for before it was here: the moment of asking is that of its receipt.
+
+    ``settle`` ends the asking in the transaction that accepts the work, and raises when somebody else has ended it.
+    """
+
+    at: datetime
+    git: GitSource
+    settle: Callable[[Change, str], None]
 
 
 def submit(
@@ -79,22 +103,25 @@ def submit(
     idempotency_key: str = "",
     request: str = "",
     sha256: str = "",
+    asked: Asked | None = None,
+    queue_limit: int | None = None,
 ) -> Receipt:
-    """Accept work for an assignment. The same key of the same seat gives the same receipt, however often it is sent.
+    """Accept work for an assignment. The same key of the same seat gives the same receipt, until the key is forgotten.
 
     A caller that knows the ``sha256`` of what it sends is refused when the key was used for other bytes.
+    ``queue_limit`` is how much work of everybody may wait; None: any.
 
     Raises:
         NotAccepted: ``submission.not_open``, ``submission.no_attempts_left``, ``submission.too_many_waiting``,
-            ``submission.wrong_round``, ``submission.empty``, ``submission.key_reused``.
+            ``submission.wrong_round``, ``submission.empty``, ``submission.key_reused``, ``submission.queue_full``.
         SubmissionRejected: ``archive.too_large``.
         RecordsUnavailable: nothing could be kept; nothing was acknowledged.
     """
     key = idempotency_key or secrets.token_hex(16)
-    with records.reading() as session:  # before anything is kept: most refusals need no bytes
-        if known := _known(session, seat, key):
-            return _again(known, assignment, sha256)
-        _rules_of(session, seat, assignment).need_acceptable(records.database.now(session))
+    # Before anything is kept: most refusals need no bytes. What was asked for before was looked at when it was.
+    given = _looked_up(records, seat, assignment, key, sha256, queue_limit, rules=asked is None)
+    if given is not None:
+        return given
     stored = records.blobs.put(chunks, limit=UPLOAD_LIMIT)
     if stored.size == 0:
         raise NotAccepted("submission.empty")
@@ -103,8 +130,9 @@ def submit(
     try:
         with records.change(by=by, request=request) as change:
             receipt = _accept(
-                change, records.keys, seat, assignment, filename, stored, key, arrived=min(arrived, change.at)
-            )
+                change, records.keys, seat, assignment, filename, stored, key,
+                arrived=min(arrived, change.at), asked=asked, queue_limit=queue_limit,
+            )  # fmt: skip
             reached("upload.pre_commit")
     except (_AcceptedMeanwhile, IntegrityError):
         with records.reading() as session:
@@ -115,112 +143,37 @@ def submit(
     return receipt
 
 
-class _AcceptedMeanwhile(Exception):
-    """The same key was accepted at the same moment: that receipt is the answer."""
-
-
-class _Rules:
-    """What holds for one seat and assignment now."""
-
-    def __init__(self, session: Session, seat: Seat, assignment: Assignment) -> None:
-        self.seat, self.assignment = seat, assignment
-        extension = session.scalars(
-            select(Extension)
-            .where(Extension.assignment_id == assignment.id, Extension.seat_id == seat.id)
-            .order_by(Extension.number.desc())
-            .limit(1)
-        ).one_or_none()
-        self.closes_at = (extension and extension.closes_at) or assignment.closes_at
-        more = (extension and extension.attempts) or 0
-        self.attempts = None if assignment.attempts is None else assignment.attempts + more
-        mine = select(Submission).where(Submission.seat_id == seat.id, Submission.assignment_id == assignment.id)
-        numbers = session.scalars(mine.with_only_columns(Submission.number)).all()
-        self.submitted = max(numbers, default=0)
-        self.used = session.scalar(_uses(seat.id, assignment.id)) or 0
-        self.waiting = (
-            session.scalar(
-                select(func.count())
-                .select_from(Job)
-                .where(Job.whose == seat.person_id, Job.state.in_(LIVE), Job.regrade_id.is_(None))
-            )
-            or 0
-        )
-
-    def late(self, at: datetime) -> bool:
-        return self.closes_at is not None and at > self.closes_at
-
-    def need_acceptable(self, at: datetime) -> None:
-        opens = self.assignment.opens_at
-        if self.seat.round_id != self.assignment.round_id:
-            raise NotAccepted("submission.wrong_round")
-        if opens is not None and at < opens:
-            raise NotAccepted("submission.not_open", opens_at=opens.isoformat())
-        if self.attempts is not None and self.used >= self.attempts:
-            raise NotAccepted("submission.no_attempts_left", attempts=self.attempts)
-        if self.waiting >= MOST_WAITING:
-            raise NotAccepted("submission.too_many_waiting", waiting=self.waiting, most=MOST_WAITING)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Allowance:
-    """What one seat may still hand in. ``refusal`` is why the next submission would not be accepted, or None.
-
-    ``closes_at`` and ``attempts`` have the seat's extension in them; ``used`` counts attempts, ``waiting`` the
-    submissions of the person, to any exercise, that are not graded yet.
-    """
-
-    closes_at: datetime | None
-    attempts: int | None
-    used: int
-    waiting: int
-    late: bool
-    refusal: NotAccepted | None
-
-    @property
-    def left(self) -> int | None:
-        """Attempts that are left; None: as many as anybody likes."""
-        return None if self.attempts is None else max(0, self.attempts - self.used)
-
-
-def allowance(session: Session, seat: str, assignment: str, at: datetime) -> Allowance:
-    """What holds for a seat at a moment, before anything is sent.
+def ready(
+    records: Records,
+    *,
+    seat: str,
+    assignment: str,
+    idempotency_key: str = "",
+    sha256: str = "",
+    queue_limit: int | None = None,
+) -> Receipt | None:
+    """Whether :func:`submit` would take work now, asked before anything is done with it; the receipt if it has it.
 
     Raises:
-        UsageProblem: ``records.not_found``.
+        NotAccepted: as in :func:`submit`.
     """
-    rules = _rules_of(session, seat, assignment)
-    refusal = None
-    try:
-        rules.need_acceptable(at)
-    except NotAccepted as problem:
-        refusal = problem
-    return Allowance(
-        closes_at=rules.closes_at,
-        attempts=rules.attempts,
-        used=rules.used,
-        waiting=rules.waiting,
-        late=rules.late(at),
-        refusal=refusal,
-    )
+    return _looked_up(records, seat, assignment, idempotency_key, sha256, queue_limit, rules=True)
 
 
-def _uses(seat: str, assignment: str) -> Any:
-    """How many attempts are used up: what was judged, and what still waits to be."""
-    return (
-        select(func.count())
-        .select_from(Submission)
-        .outerjoin(Grading, (Grading.submission_id == Submission.id) & (Grading.standing == "final"))
-        .outerjoin(Job, (Job.submission_id == Submission.id) & Job.regrade_id.is_(None) & Job.state.in_(LIVE))
-        .where(Submission.seat_id == seat, Submission.assignment_id == assignment)
-        .where(Grading.outcome.in_(COUNTED) | Job.id.is_not(None))
-    )
+def _looked_up(  # noqa: PLR0917 - private; see its two callers
+    records: Records, seat: str, assignment: str, key: str, sha256: str, queue_limit: int | None, *, rules: bool
+) -> Receipt | None:
+    with records.reading() as session:
+        if known := _known(session, seat, key):
+            return _again(known, assignment, sha256)
+        if rules:
+            _need_unasked(session, seat, key)
+            rules_of(session, seat, assignment).need_acceptable(records.database.now(session), queue_limit=queue_limit)
+    return None
 
 
-def _rules_of(session: Session, seat: str, assignment: str) -> _Rules:
-    found_seat, found = session.get(Seat, seat), session.get(Assignment, assignment)
-    if found_seat is None or found is None:
-        raise UsageProblem("records.not_found", what=seat if found_seat is None else assignment)
-    return _Rules(session, found_seat, found)
+class _AcceptedMeanwhile(Exception):
+    """The same key was accepted at the same moment: that receipt is the answer."""
 
 
 def _known(session: Session, seat: str, key: str) -> Submission | None:
@@ -229,14 +182,11 @@ def _known(session: Session, seat: str, key: str) -> Submission | None:
     ).one_or_none()
 
 
-def given_before(session: Session, seat: str, key: str, *, assignment: str, sha256: str) -> Receipt | None:
-    """The receipt that a seat was given for this key; None: the key is new.
-
-    Raises:
-        NotAccepted: ``submission.key_reused``.
-    """
-    known = _known(session, seat, key)
-    return None if known is None else _again(known, assignment, sha256)
+def _need_unasked(session: Session, seat: str, key: str) -> None:
+    """A key with which something was asked for at a git address is not for a file as well."""
+    fetch = session.scalar(select(Fetch.id).where(Fetch.seat_id == seat, Fetch.idempotency_key == key))
+    if fetch is not None:
+        raise NotAccepted("submission.key_reused", submission=fetch)
 
 
 def _again(known: Submission, assignment: str, sha256: str = "") -> Receipt:
@@ -256,13 +206,17 @@ def _accept(  # noqa: PLR0917 - private; the values were checked by the caller
     key: str,
     *,
     arrived: datetime,
+    asked: Asked | None,
+    queue_limit: int | None,
 ) -> Receipt:
     session = change.session
     session.scalars(select(Seat).where(Seat.id == seat).with_for_update()).one()  # one at a time for each seat
     if _known(session, seat, key):
         raise _AcceptedMeanwhile
-    rules = _rules_of(session, seat, assignment)
-    rules.need_acceptable(arrived)
+    rules = rules_of(session, seat, assignment)
+    if asked is not None:
+        arrived = min(asked.at, arrived)
+    rules.need_acceptable(arrived, waited=asked is not None, queue_limit=queue_limit)
     target, number = rules.assignment, rules.submitted + 1
     unsigned = Receipt(
         submission=new_id("sub"),
@@ -275,6 +229,7 @@ def _accept(  # noqa: PLR0917 - private; the values were checked by the caller
         size=stored.size,
         received_at=arrived,
         late=rules.late(arrived),
+        git=asked.git if asked else None,
         key=keys.id,
     )
     receipt = unsigned.model_copy(update={"signature": keys.sign(unsigned.signed())})
@@ -295,6 +250,8 @@ def _accept(  # noqa: PLR0917 - private; the values were checked by the caller
         )
     )
     session.flush()
+    if asked is not None:
+        asked.settle(change, receipt.submission)
     enqueue(
         session,
         submission=receipt.submission,
@@ -306,13 +263,29 @@ def _accept(  # noqa: PLR0917 - private; the values were checked by the caller
     )
     standings.refresh(session, seat)
     about: dict[str, Param] = {"exercise": target.exercise, "sha256": stored.sha256, "number": number}
+    if asked is not None:
+        about["commit"] = asked.git.commit
     change.audit("submission.received", receipt.submission, after={**about, "seat": seat, "late": receipt.late})
     return receipt
 
 
 def _clean(filename: str) -> str:
-    """A file's name as it can be kept and shown: no control characters, and not longer than a column."""
-    return "".join(character for character in filename if character.isprintable())[-255:]
+    """A file's name as it can be kept and shown: no folders, no control characters, and not longer than a column."""
+    name = filename.replace("\\", "/").rpartition("/")[2]
+    return "".join(character for character in name if character.isprintable())[-255:]
+
+
+def forget_keys(session: Session, before: datetime) -> None:
+    """Forget with which keys work was sent or asked for: nobody sends it again because no answer came any more.
+
+    The id takes the key's place. It is as unique, and no client can know it before.
+    """
+    for table, at, over in (
+        (Submission, Submission.received_at, true()),
+        (Fetch, Fetch.asked_at, Fetch.state.not_in(UNDER_WAY)),
+    ):
+        old = (at < before, table.idempotency_key != table.id, over)
+        session.execute(update(table).where(*old).values(idempotency_key=table.id))
 
 
 def receipt_of(session: Session, submission: str) -> Receipt:

@@ -23,6 +23,7 @@ from grader.errors import EnvironmentProblem, UsageProblem
 from grader.records import Base, BlobStore, Database, Job, Keys, Records, Run, WorkerRecord, schema
 from grader.records.database import need_local, translated
 from grader.records.keys import KEY_FILE
+from grader.records.seals import SEAL_FILE, Seals
 from grader.records.store import BLOBS, CHECKPOINT_FILE, SQLITE_FILE, default_url
 from grader.services import keeping
 from grader.services.backups import Manifest
@@ -32,7 +33,7 @@ from grader.services.verifying import verify
 
 WAITING: Final = "restoring"
 """The folder whose presence says that the files beside it are no installation yet."""
-PLACED: Final = (BLOBS, KEY_FILE, CHECKPOINT_FILE)
+PLACED: Final = (BLOBS, KEY_FILE, SEAL_FILE, CHECKPOINT_FILE)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -199,7 +200,7 @@ def _clear(folder: Path, database_file: Path | None) -> None:
             unfinished = _unfinished(database_file)
             unfinished.with_name(unfinished.name + name).unlink(missing_ok=True)
     shutil.rmtree(folder / BLOBS, ignore_errors=True)
-    for name in (KEY_FILE, CHECKPOINT_FILE):
+    for name in (KEY_FILE, SEAL_FILE, CHECKPOINT_FILE):
         (folder / name).unlink(missing_ok=True)
     shutil.rmtree(folder / WAITING, ignore_errors=True)  # at last: as long as it is there, the next one goes on
 
@@ -216,7 +217,7 @@ def _take_files(path: Path, waiting: Path) -> tuple[Manifest, int]:
     def keep(name: str, chunks: Iterator[bytes]) -> None:
         if name.startswith(keeping.BLOBS):
             blobs.put(chunks)  # under the name of what it really is: a name in a backup is no path
-        elif name in {KEY_FILE, CHECKPOINT_FILE}:
+        elif name in {KEY_FILE, SEAL_FILE, CHECKPOINT_FILE}:
             descriptor = os.open(waiting / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor with the mode it must have
                 file.writelines(chunks)
@@ -227,6 +228,7 @@ def _take_files(path: Path, waiting: Path) -> tuple[Manifest, int]:
     manifest = proof.need()
     if manifest.revision not in schema.revisions():
         raise BackupUnusable("restore.newer", found=manifest.revision, wanted=schema.head(), program=manifest.program)
+    Seals.create(waiting)  # backups of before there were second factors hold none
     return manifest, proof.bytes
 
 

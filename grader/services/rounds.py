@@ -139,26 +139,37 @@ def extend(
     if not reason.strip():
         raise UsageProblem("round.reason_missing")
     with records.change(by=by) as change:
-        session = change.session
-        need(session.get(Assignment, assignment), assignment)
-        need(session.get(Seat, seat, with_for_update=True), seat)  # two that come together are numbered in turn
-        mine = (Extension.assignment_id == assignment, Extension.seat_id == seat)
-        given = Extension(
-            id=new_id("ext"),
-            assignment_id=assignment,
-            seat_id=seat,
-            number=(session.scalar(select(func.max(Extension.number)).where(*mine)) or 0) + 1,
-            closes_at=closes_at,
-            attempts=attempts,
-            by=by,
-            reason=reason,
-            at=change.at,
-        )
-        session.add(given)
-        session.flush()
-        standings.refresh(session, seat)
-        after = {"assignment": assignment, "closes_at": _day(closes_at), "attempts": attempts, "reason": reason}
-        change.audit("extension.given", seat, after=after)
+        return give(change, assignment=assignment, seat=seat, reason=reason, closes_at=closes_at, attempts=attempts)
+
+
+def give(
+    change: Change, *, assignment: str, seat: str, reason: str, closes_at: datetime | None, attempts: int | None
+) -> Extension:
+    """Give an extension within a change that is being made.
+
+    Raises:
+        UsageProblem: ``records.not_found``.
+    """
+    session = change.session
+    need(session.get(Assignment, assignment), assignment)
+    need(session.get(Seat, seat, with_for_update=True), seat)  # two that come together are numbered in turn
+    mine = (Extension.assignment_id == assignment, Extension.seat_id == seat)
+    given = Extension(
+        id=new_id("ext"),
+        assignment_id=assignment,
+        seat_id=seat,
+        number=(session.scalar(select(func.max(Extension.number)).where(*mine)) or 0) + 1,
+        closes_at=closes_at,
+        attempts=attempts,
+        by=change.by,
+        reason=reason,
+        at=change.at,
+    )
+    session.add(given)
+    session.flush()
+    standings.refresh(session, seat)
+    after = {"assignment": assignment, "closes_at": _day(closes_at), "attempts": attempts, "reason": reason}
+    change.audit("extension.given", seat, after=after)
     return given
 
 

@@ -31,6 +31,7 @@ from grader.records import (
     Submission,
     TrainingRound,
 )
+from grader.records.work import CANCELLED, CANCELLED_IN_TEST
 
 _Rows: TypeAlias = Select[*tuple[Any, ...]]
 """A statement whose rows are taken apart where it is used."""
@@ -94,12 +95,14 @@ def _submissions() -> _Rows:
     all_gave_up = select(func.min(case((Job.state.in_(GAVE_UP), 1), else_=0))).where(
         Job.submission_id == Submission.id, Job.regrade_id.is_(None)
     )
+    own_wish = Job.code.in_((CANCELLED, CANCELLED_IN_TEST))
+    withdrawn = select(1).where(Job.submission_id == Submission.id, Job.regrade_id.is_(None), own_wish).exists()
     closes_at = func.coalesce(Extension.closes_at, Assignment.closes_at)
     outcome = case(
         (and_(Assignment.late == "mark", Submission.received_at > closes_at), literal("fail")),
         (last_override.id.is_not(None), last_override.to_outcome),
         (Grading.outcome == "pass", literal("pass")),
-        (Grading.outcome.in_(FAILED), literal("fail")),
+        (or_(Grading.outcome.in_(FAILED), and_(Grading.id.is_(None), withdrawn)), literal("fail")),
         (or_(Grading.id.is_not(None), all_gave_up.scalar_subquery() == 1), literal("grader_fault")),
         else_=literal("grading"),
     )

@@ -22,6 +22,7 @@ from grader.records import (
     Override,
     Records,
     RecordsUnavailable,
+    Remark,
     Run,
     Seat,
     Submission,
@@ -214,6 +215,7 @@ _EVENTS: Final[tuple[tuple[Any, str], ...]] = (
     (Submission.id, "submission.received"),
     (Grading.submission_id, "grading.recorded"),
     (Override.submission_id, "result.overridden"),
+    (Remark.submission_id, "remark.made"),
     (Seat.round_id, "roster.imported"),
 )
 """For each kind of state change: where it shows, and the entry that it must have left."""

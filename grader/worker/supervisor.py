@@ -44,9 +44,11 @@ class _Place:
         self.process, self._due = None, now + pause
 
 
-def supervise(command: Sequence[str], *, slots: int, stop: threading.Event) -> None:
-    """Run so many slots until ``stop`` is set, then let them end in peace."""
-    places = [_Place(command) for _ in range(slots)]
+def supervise(
+    command: Sequence[str], *, slots: int, stop: threading.Event, beside: Sequence[Sequence[str]] = ()
+) -> None:
+    """Run so many slots, and one process for each command ``beside``, until ``stop`` is set; let them end in peace."""
+    places = [_Place(one) for one in (*[command] * slots, *beside)]
     while not stop.is_set():
         for place in places:
             place.tend()

@@ -4,6 +4,7 @@ A thing that somebody may not see is answered like one that does not exist; only
 """
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final
 
 from fastapi import HTTPException, Request
@@ -13,9 +14,11 @@ from starlette.responses import Response
 
 from grader.records import Records, Seat
 from portal.access.places import LOCATE, NOWHERE, Place
-from portal.access.policy import POLICY, SCOPES, SEES, Relation
+from portal.access.policy import FRESH, POLICY, SCOPES, SEES, Relation
 from portal.api.problems import Refused
-from portal.visit import SignInNeeded, Visit, visit_of
+from portal.limits import LimitName, pace
+from portal.logging import denied
+from portal.visit import ConfirmNeeded, SignInNeeded, Visit, visit_of
 
 _ROUND_ROLES: Final = frozenset[Relation]({"instructor", "coordinator"})
 
@@ -57,19 +60,23 @@ class Allow:
     """A dependency that opens the door of a route: ``Depends(Allow("submission.read"))``.
 
     The part of the action before the dot names the kind of thing. When things of that kind have a place, the route's
-    path has a parameter of that name; ``of`` names another kind, for an action on one thing below another.
+    path has a parameter of that name; ``of`` names another kind, for an action on one thing below another. ``limit`` is
+    how often one person may come through in an hour.
     """
 
-    def __init__(self, action: str, *, of: str = "") -> None:
+    def __init__(self, action: str, *, of: str = "", limit: LimitName | None = None) -> None:
         if action not in POLICY:
             message = f"{action}: not in the table of permissions"
             raise ValueError(message)
-        self.action, self.kind = action, of or action.partition(".")[0]
+        self.action, self.kind, self.limit = action, of or action.partition(".")[0], limit
 
     def __call__(self, request: Request) -> Door:
-        """Open the door, or answer 404, 403 or the sign-in page."""
+        """Open the door, or answer 404, 403, 429, the sign-in page or the one that asks to confirm."""
         name = request.path_params.get(self.kind, "") if self.kind in LOCATE else ""
-        return _open(visit_of(request), self.action, self.kind, name)
+        door = _open(visit_of(request), self.action, self.kind, name)
+        if self.limit is not None:
+            pace(door.visit, self.limit)
+        return door
 
 
 def further(door: Door, action: str, name: str) -> Door:
@@ -82,12 +89,14 @@ def _open(visit: Visit, action: str, kind: str, name: str) -> Door:
         place = _place(session, kind, name) if name else NOWHERE
         if place is not None and allowed(session, visit, action, place):
             _need_scope(visit, action)
+            _need_fresh(session, visit, action)
             return Door(visit=visit, action=action, id=name, place=place)
         if visit.me is None:
             raise SignInNeeded
-        if name and (place is None or not allowed(session, visit, SEES[kind], place)):
-            raise HTTPException(404)
-    raise HTTPException(403)
+        hidden = bool(name) and (place is None or not allowed(session, visit, SEES[kind], place))
+    status = 404 if hidden else 403
+    denied(visit.request, action=action, thing=name if place is not None else "", status=status)
+    raise HTTPException(status)
 
 
 def _place(session: Session, kind: str, name: str) -> Place | None:
@@ -101,7 +110,17 @@ def _need_scope(visit: Visit, action: str) -> None:
         return
     scope = SCOPES.get(action)
     if scope is None or scope not in visit.token.scopes:
+        denied(visit.request, action=action, status=403)
         raise Refused(403, "api.scope", scope=scope)
+
+
+def _need_fresh(session: Session, visit: Visit, action: str) -> None:
+    """What is in :data:`FRESH` is done by somebody who proved lately who they are; asked last, of who is allowed."""
+    if action not in FRESH:
+        return
+    at = visit.me.confirmed_at if visit.me is not None else None
+    if at is None or visit.records.database.now(session) - at > timedelta(minutes=visit.settings.confirm_minutes):
+        raise ConfirmNeeded
 
 
 def allowed(session: Session, visit: Visit, action: str, place: Place) -> bool:

@@ -7,7 +7,7 @@ from typing import Final
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from grader.records import Appeal, Assignment, Certificate, Regrade, Seat, Submission, TrainingRound
+from grader.records import Appeal, Assignment, Certificate, Fetch, Regrade, Seat, Submission, TrainingRound
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,6 +31,13 @@ def _submission(session: Session, name: str) -> Place | None:
         select(Seat.person_id, Seat.round_id)
         .join(Submission, Submission.seat_id == Seat.id)
         .where(Submission.id == name)
+    ).one_or_none()
+    return None if row is None else Place(person=row.person_id, round=row.round_id)
+
+
+def _fetch(session: Session, name: str) -> Place | None:
+    row = session.execute(
+        select(Seat.person_id, Seat.round_id).join(Fetch, Fetch.seat_id == Seat.id).where(Fetch.id == name)
     ).one_or_none()
     return None if row is None else Place(person=row.person_id, round=row.round_id)
 
@@ -59,6 +66,7 @@ def _certificate(session: Session, name: str) -> Place | None:
 LOCATE: Final[Mapping[str, Callable[[Session, str], Place | None]]] = {
     "assignment": _assignment,
     "submission": _submission,
+    "fetch": _fetch,
     "round": _round,
     "roster": _round,
     "regrade": _regrade,

@@ -37,6 +37,7 @@ POLICY: Final[Mapping[str, frozenset[Relation]]] = {
     "page.read": _only("anyone"),
     "session.begin": _only("anyone"),
     "account.own": _only("signed_in"),
+    "account.secure": _only("signed_in"),
     "home.read": _only("signed_in"),
     # exercises as they are given to a round
     "assignment.read": _only("member") | _STAFF,
@@ -47,13 +48,19 @@ POLICY: Final[Mapping[str, frozenset[Relation]]] = {
     "submission.appeal": _only("owner"),
     "submission.cancel": _only("owner"),
     "submission.review": _STAFF,
+    "submission.remark": _STAFF,
     "submission.decide": _only("instructor"),
     "submission.download": _only("owner") | _STAFF,
+    # what is being fetched from a git address, and is no work yet
+    "fetch.create": _only("signed_in"),
+    "fetch.read": _only("owner") | _STAFF,
+    "fetch.cancel": _only("owner"),
     # training rounds
     "rounds.list": _STAFF,
     "round.read": _STAFF,
     "round.change": _only("coordinator"),
     "round.create": _only("coordinator_of_all"),
+    "round.export": _STAFF,
     "roster.read": _STAFF,
     "roster.change": _only("coordinator"),
     "regrade.begin": _only("instructor"),
@@ -66,8 +73,10 @@ POLICY: Final[Mapping[str, frozenset[Relation]]] = {
     "kpi.people": _only("coordinator"),
     "kpi.export": _COUNTING,
     "kpi.change": _only("coordinator_of_all"),
+    "kpi.freeze": _only("coordinator_of_all"),
     "kpi.confirm": _only("coordinator_of_all", "executive"),
     "kpi.certify": _COUNTING,
+    "kpi.grant": _only("admin"),
     # certificates of those who passed
     "certificate.read": _only("owner") | _STAFF,
     "certificate.list": _STAFF,
@@ -84,9 +93,29 @@ POLICY: Final[Mapping[str, frozenset[Relation]]] = {
     "metrics.read": _only("anyone"),
 }
 
+FRESH: Final = frozenset({
+    "account.secure",
+    "account.change",
+    "submission.decide",
+    "appeal.decide",
+    "regrade.decide",
+    "round.export",
+    "kpi.export",
+    "kpi.freeze",
+    "kpi.confirm",
+    "kpi.certify",
+    "kpi.grant",
+    "certificate.issue",
+    "certificate.revoke",
+})  # fmt: skip
+"""What cannot be taken back, or takes people's data away: whoever does it has proved lately who they are.
+
+A browser that somebody left open, or a stolen cookie, is not enough."""
+
 SEES: Final[Mapping[str, str]] = {
     "assignment": "assignment.read",
     "submission": "submission.read",
+    "fetch": "fetch.read",
     "round": "round.read",
     "roster": "round.read",
     "regrade": "regrade.read",
@@ -102,6 +131,10 @@ SCOPES: Final[Mapping[str, Scope]] = {
     "submission.create": "submit",
     "submission.read": "read",
     "submission.appeal": "submit",
+    "submission.cancel": "submit",
+    "fetch.create": "submit",
+    "fetch.read": "read",
+    "fetch.cancel": "submit",
     "rounds.list": "read",
     "round.read": "read",
     "roster.read": "read",

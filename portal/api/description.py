@@ -71,4 +71,9 @@ def _refusals(responses: dict[str, Any]) -> None:
         if status == "401":
             told["headers"] = {"WWW-Authenticate": header("How to come in.", required=True)}
         if status == "429":
+            told["headers"] = {
+                "Retry-After": header("Seconds to wait.", required=True),
+                "RateLimit": header("What is left of the limit that was reached, when it is one of an hour."),
+            }
+        if status == "503":
             told["headers"] = {"Retry-After": header("Seconds to wait.", required=True)}

@@ -13,6 +13,7 @@ VERSION: Final = "/api/v1"
 
 AssignmentId = Annotated[str, Path(pattern=r"^asg_[0-9a-f]{16}$")]
 SubmissionId = Annotated[str, Path(pattern=r"^sub_[0-9a-f]{16}$")]
+FetchId = Annotated[str, Path(pattern=r"^fet_[0-9a-f]{16}$")]
 RoundCode = Annotated[str, Path(pattern=r"^[A-Za-z0-9_.-]{1,64}$", description="Code of a training round.")]
 
 STAFF: Final = frozenset({"instructor", "coordinator"})

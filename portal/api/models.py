@@ -162,8 +162,17 @@ class SubmissionOut(HandedOut):
     page: str
 
 
+class GitOut(Out):
+    """The commit that work was fetched from, its tree, and when; ``ref`` is what was asked for."""
+
+    ref: str
+    commit: str
+    tree: str
+    fetched_at: datetime
+
+
 class ReceiptOut(Out):
-    """The signed receipt; see ``grader verify``."""
+    """The signed receipt; see ``grader verify``. ``git`` is there only for work that was fetched."""
 
     format: Literal["receipt/1"]
     submission: str
@@ -176,6 +185,7 @@ class ReceiptOut(Out):
     size: int
     received_at: datetime
     late: bool
+    git: GitOut | None = Field(default=None, exclude_if=lambda value: value is None)
     key: str
     signature: str
 
@@ -196,6 +206,42 @@ class VerdictOut(BaseModel):
 Sentence = Annotated[
     str, StringConstraints(min_length=1, max_length=4000, pattern=r"^[^\x00]*[^\s\x00-\x20\x85\xa0][^\x00]*$")
 ]
+
+
+class FetchIn(In):
+    """Ask for the work at a git address. ``git_ref`` is a branch, a tag or a commit; "": the main branch."""
+
+    assignment: str = Field(pattern=r"^asg_[0-9a-f]{16}$")
+    git_url: str = Field(min_length=1, max_length=500, pattern=r"^https?://[!-~]+$")
+    git_ref: str = Field(default="", max_length=200)
+
+
+class FetchOut(Out):
+    """Work that is being fetched. ``submission`` is there once it is handed in; ``code`` says why it is not.
+
+    ``asked_at`` is the moment that counts for a deadline.
+    """
+
+    id: str
+    assignment: str
+    git_url: str
+    git_ref: str
+    asked_at: datetime
+    state: Literal["waiting", "running", "done", "refused", "failed", "cancelled"]
+    finished: bool
+    code: str | None
+    reason: str | None
+    commit: str | None
+    fetched_at: datetime | None
+    submission: str | None
+    page: str
+
+
+class CancelledOut(Out):
+    """What cancelling cost: ``counts`` says that it used up an attempt."""
+
+    submission: str
+    counts: bool
 
 
 class AppealIn(In):

@@ -35,14 +35,22 @@ STATUS: Final[Mapping[str, int]] = {
     "appeal.open_already": 409,
     "override.no_change": 409,
     "override.changed_meanwhile": 412,
+    "git.nothing_to_cancel": 409,
+    "submission.nothing_to_cancel": 409,
+    "submission.cancel_counts": 409,
     "submission.no_attempts_left": 409,
     "submission.not_enrolled": 409,
     "submission.not_open": 409,
     "submission.purged": 409,
+    "submission.queue_full": 503,
     "submission.too_many_waiting": 429,
     "submission.wrong_round": 409,
     "account.slow_down": 429,
     "account.too_often": 429,
+    "limit.submissions": 429,
+    "limit.downloads": 429,
+    "limit.exports": 429,
+    "limit.regrades": 429,
 }
 """Code of a service -> status; what is not here is told by whose fault it is."""
 
@@ -52,9 +60,11 @@ CODES: Final[Mapping[int, str]] = {
     403: "api.forbidden",
     404: "api.not_found",
     405: "api.method",
+    408: "api.too_slow",
     413: "api.too_large",
     422: "api.invalid",
     500: "api.fault",
+    503: "api.busy",
 }
 
 
@@ -113,8 +123,18 @@ def of_service(request: Request, problem: GraderError) -> Response:
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         headers["Retry-After"] = str(problem.params.get("seconds") or WAIT_SECONDS)
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
-        headers["Retry-After"] = WAIT_SECONDS
-    return answer(request, status, problem.code, problem.params, headers=headers)
+        headers["Retry-After"] = str(problem.params.get("seconds") or WAIT_SECONDS)
+    return answer(request, status, problem.code, told_of(problem, status), headers=headers)
+
+
+def told_of(problem: GraderError, status: int) -> Mapping[str, Param]:
+    """The values of a problem that a visitor may read: of our own faults only how long to wait.
+
+    What a driver or the system said may name hosts, files and statements; the log has it.
+    """
+    if status < HTTPStatus.INTERNAL_SERVER_ERROR:
+        return problem.params
+    return {name: value for name, value in problem.params.items() if name == "seconds"}
 
 
 def status_of(problem: GraderError) -> int:
@@ -140,10 +160,8 @@ def of_http(request: Request, problem: HTTPException) -> Response:
 
 def _methods(request: Request) -> set[str]:
     """What the address takes: several routes may share one, and the framework names the methods of the first."""
-    from portal.api.table import ALL  # noqa: PLC0415 - the table of the routes, which themselves need this module
-
     found: set[str] = set()
-    for router in ALL:
+    for router in request.app.state.api:  # not imported: the routes themselves need this module
         for route in router.routes:
             if isinstance(route, APIRoute) and route.path_regex.match(request.url.path):
                 found |= route.methods or set()

@@ -3,11 +3,12 @@
 import json
 from typing import Annotated, Any
 
-from fastapi import Depends, File, Form, Header, Request, Response, UploadFile
+from fastapi import Depends, File, Form, Header, Query, Request, Response, UploadFile
 from starlette.responses import PlainTextResponse
 
 from grader.reports import terminal
 from grader.services import listing, overriding, receiving
+from grader.services.cancelling import cancel_submission
 from grader.services.desk import given
 from grader.services.following import Opened, follow, open_submission
 from grader.services.listing import ListedSubmission
@@ -20,6 +21,7 @@ from portal.api.entrance import router as api_router
 from portal.api.models import (
     AppealIn,
     AppealOut,
+    CancelledOut,
     HandedOut,
     OverrideIn,
     OverrideOut,
@@ -31,7 +33,7 @@ from portal.api.models import (
 from portal.api.problems import WAIT_SECONDS, Refused
 from portal.api.submission_views import handed_out, moment_of, submission_out
 from portal.languages import language_of_client
-from portal.uploads import look_at, pieces, sha256_of
+from portal.uploads import hand_over
 
 router = api_router("submissions")
 
@@ -52,11 +54,12 @@ LOCATION = {"Location": header("Where to follow the submission.", required=True)
 
 
 @router.post(
-    "/submissions", status_code=202, responses=answers(400, 401, 403, 404, 409, 413, 422, 429, on_202=LOCATION)
+    "/submissions",
+    status_code=202,
+    responses=answers(400, 401, 403, 404, 408, 409, 413, 422, 429, 503, on_202=LOCATION),
 )
 def hand_in(
     *,
-    request: Request,
     response: Response,
     door: Annotated[Door, Depends(Allow("submission.create"))],
     assignment: Annotated[str, Form(pattern=r"^asg_[0-9a-f]{16}$", description="Id of the assignment.")],
@@ -69,26 +72,12 @@ def hand_in(
     assert me is not None
     if me.person_id is None:  # nobody without a person is a member of a round
         raise Refused(403, "api.forbidden")
-    sha256 = sha256_of(work.file)
     with door.records.reading() as session:
         mine = given(session, me.person_id, assignment, door.records.database.now(session))
-        assert mine is not None  # the door let only members in
-        receipt = receiving.given_before(session, mine.seat, idempotency_key, assignment=assignment, sha256=sha256)
-    if receipt is None:
-        if mine.allowance.refusal is not None:
-            raise mine.allowance.refusal
-        look_at(work.file)
-        receipt = receiving.submit(
-            door.records,
-            seat=mine.seat,
-            assignment=assignment,
-            filename=work.filename or "",
-            chunks=pieces(work.file),
-            by=door.by,
-            idempotency_key=idempotency_key,
-            request=request.state.request,
-            sha256=sha256,
-        )
+    assert mine is not None  # the door let only members in
+    receipt = hand_over(
+        door, seat=mine.seat, assignment=assignment, file=work.file, filename=work.filename or "", key=idempotency_key
+    )
     response.headers["Location"] = f"{router.prefix}/submissions/{receipt.submission}"
     return ReceiptOut.model_validate(receipt.model_dump())
 
@@ -141,7 +130,9 @@ def submission(
 def verdict(submission: SubmissionId, door: Read) -> Response:  # noqa: ARG001 - the door has read it
     """What was found, as it was recorded."""
     _, recorded = _graded(door)
-    return Response(json.dumps(recorded, ensure_ascii=False), media_type="application/json")
+    # Half a letter, which an answer of an app may hold, goes out as JSON writes it: no encoding has bytes for it.
+    text = json.dumps(recorded, ensure_ascii=False).encode("utf-8", "backslashreplace")
+    return Response(text, media_type="application/json")
 
 
 @router.get(
@@ -161,6 +152,23 @@ def receipt(submission: SubmissionId, door: Read) -> ReceiptOut:
     """The receipt, as it was given."""
     with door.records.reading() as session:
         return ReceiptOut.model_validate(receiving.receipt_of(session, submission).model_dump())
+
+
+@router.post("/submissions/{submission}/cancel", responses=answers(400, 401, 403, 404, 409, 422))
+def cancel(
+    *,
+    request: Request,
+    submission: SubmissionId,
+    door: Annotated[Door, Depends(Allow("submission.cancel"))],
+    counts: Annotated[
+        bool, Query(description="Cancel also when testing has begun, which uses up an attempt; else that is 409.")
+    ] = False,
+) -> CancelledOut:
+    """Take own work back while it waits or is graded."""
+    done = cancel_submission(
+        door.records, submission=submission, by=door.by, counts=counts, request=request.state.request
+    )
+    return CancelledOut(submission=submission, counts=done.counts)
 
 
 @router.post("/submissions/{submission}/appeals", status_code=201, responses=answers(400, 401, 403, 404, 409, 422))

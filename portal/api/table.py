@@ -4,12 +4,13 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from portal.api import assignments, description, indicator, me, rounds, submissions
+from portal.api import assignments, description, fetches, indicator, me, rounds, submissions
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     me.router,
     assignments.router,
     submissions.router,
+    fetches.router,
     rounds.router,
     indicator.router,
 )

@@ -1,12 +1,13 @@
 """Signing in and out, one-time links, and the sessions of one's own account."""
 
-from typing import Annotated
+from typing import Annotated, Final
+from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Form, Request
 from starlette.responses import RedirectResponse, Response
 
 from grader.errors import UsageProblem
-from grader.services.accounts import links, sessions, signing_in
+from grader.services.accounts import links, second_step, sessions, signing_in
 from portal.access.door import Allow, Door
 from portal.clients import client_of
 from portal.errors import status_of
@@ -17,6 +18,9 @@ router = APIRouter()
 
 Begin = Annotated[Door, Depends(Allow("session.begin"))]
 Own = Annotated[Door, Depends(Allow("account.own"))]
+
+HALF_COOKIE: Final = "__Host-half"
+"""What the browser keeps between the password and the second step; it opens nothing."""
 
 
 @router.get("/sign-in")
@@ -34,11 +38,16 @@ def sign_in(
     password: Annotated[str, Form()] = "",
     next: Annotated[str, Form()] = "",  # noqa: A002 - a field's name
 ) -> Response:
-    """Open a session, always with a fresh identifier."""
+    """Open a session, always with a fresh identifier, or lead to the second step."""
     visit = door.visit
     try:
-        secret = signing_in.sign_in(
-            visit.records, login=login, password=password, network=client_of(visit), agent=agent_of(visit.request)
+        arrived = signing_in.sign_in(
+            visit.records,
+            login=login,
+            password=password,
+            network=client_of(visit),
+            agent=agent_of(visit.request),
+            required=visit.settings.second_factor == "required",
         )
     except UsageProblem as problem:
         page = door.page(
@@ -47,7 +56,19 @@ def sign_in(
         if seconds := problem.params.get("seconds"):
             page.headers["Retry-After"] = str(seconds)
         return page
-    return arrive(visit, secret, local(next))
+    if not arrived.half:
+        return arrive(visit, arrived.secret, local(next))
+    answer = RedirectResponse(f"/sign-in/second?next={quote(local(next))}", status_code=303)
+    answer.set_cookie(
+        HALF_COOKIE,
+        arrived.secret,
+        max_age=int(second_step.LASTS.total_seconds()),
+        secure=True,
+        httponly=True,
+        samesite="lax",
+        path="/",
+    )
+    return answer
 
 
 @router.post("/sign-out")
@@ -57,6 +78,8 @@ def sign_out(door: Begin) -> Response:
         sessions.end(door.records, door.visit.secret)
     answer = RedirectResponse("/sign-in", status_code=303)
     _forget(answer)
+    # Pages are never kept, but a browser may hold the last ones in memory for its button "back".
+    answer.headers["Clear-Site-Data"] = '"cache"'
     return door.visit.say(answer, "said.signed_out")
 
 
@@ -95,12 +118,18 @@ def end_session(door: Own, session: str) -> Response:
     return door.visit.say(RedirectResponse("/sessions", status_code=303), "said.session_ended")
 
 
-def arrive(visit: Visit, secret: str, address: str) -> Response:
-    """Go on signed in; the session that this browser had before ends."""
-    answer = RedirectResponse(address, status_code=303)
+def arrive(visit: Visit, secret: str, address: str, answer: Response | None = None) -> Response:
+    """Go on signed in (by ``answer``, where there is something to say first); the session of before ends."""
+    answer = answer or RedirectResponse(address, status_code=303)
     if visit.secret:
         sessions.end(visit.records, visit.secret)
     answer.set_cookie(SESSION_COOKIE, secret, secure=True, httponly=True, samesite="lax", path="/")
+    return answer
+
+
+def forget_half(answer: Response) -> Response:
+    """The second step is done, or cannot be done any more."""
+    answer.delete_cookie(HALF_COOKIE, secure=True, httponly=True, samesite="lax", path="/")
     return answer
 
 

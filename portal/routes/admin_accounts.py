@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Form
 from starlette.responses import RedirectResponse, Response
 
 from grader.errors import UsageProblem
-from grader.services.accounts import directory, inviting, links, people, sessions
+from grader.services.accounts import directory, inviting, links, people, second_factor, sessions
 from portal.access.door import Allow, Door
 from portal.errors import NOT_FOUND, status_of
 
@@ -150,6 +150,16 @@ def end_sessions(door: Change, account: str) -> Response:
     but = me.session_id if account == me.account_id else ""
     sessions.end_all(door.records, account=account, by=door.by, but=but)
     return _back(door, account, "said.admin.sessions_ended")
+
+
+@router.post("/{account}/second-factor/reset")
+def reset_second_factor(door: Change, account: str) -> Response:
+    """Forget the second factor of somebody who lost it."""
+    try:
+        second_factor.reset(door.records, account=account, by=door.by)
+    except UsageProblem as problem:
+        return _refused(door, account, problem, field="second-factor")
+    return _back(door, account, "said.second_factor_reset")
 
 
 def _back(door: Door, account: str, said: str) -> Response:

@@ -28,8 +28,8 @@ of_round = APIRouter(prefix="/rounds/{round}/certificates")
 
 Anyone = Annotated[Door, Depends(Allow("page.read"))]
 Own = Annotated[Door, Depends(Allow("account.own"))]
-Sheet = Annotated[Door, Depends(Allow("submission.read"))]
-Read = Annotated[Door, Depends(Allow("certificate.read"))]
+Sheet = Annotated[Door, Depends(Allow("submission.read", limit="downloads"))]
+Read = Annotated[Door, Depends(Allow("certificate.read", limit="downloads"))]
 Revoke = Annotated[Door, Depends(Allow("certificate.revoke"))]
 List = Annotated[Door, Depends(Allow("certificate.list", of="round"))]
 Issue = Annotated[Door, Depends(Allow("certificate.issue", of="round"))]
@@ -37,14 +37,11 @@ Text = Annotated[str, Form()]
 
 CONFIRMED_AN_HOUR: Final = 600
 """Questions about certificates from one network; an office behind one address may check a whole round."""
-PAPERS_AN_HOUR: Final = 120
-"""PDF files of one account: each takes a second of a processor."""
 
 
 @of_submission.get("/sheet.pdf")
 def sheet(door: Sheet) -> Response:
     """The result sheet, to print or to send on; while nothing was found yet, the page that says so."""
-    _pace(door)
     with door.records.reading() as session:
         opened = open_submission(session, door.id)
         if opened.verdict is None:
@@ -69,7 +66,6 @@ def mine(door: Own) -> Response:
 @of_certificate.get("/certificate.pdf")
 def certificate_pdf(door: Read) -> Response:
     """A certificate on paper."""
-    _pace(door)
     with door.records.reading() as session:
         found = certificates.certificate_of(session, door.id)
     if found.revoked_at is not None:
@@ -176,12 +172,6 @@ def _code(door: Door, code: str) -> str:
         except UsageProblem:
             return ""
     return code if found.id == door.place.round else ""
-
-
-def _pace(door: Door) -> None:
-    me = door.visit.me
-    assert me is not None  # the doors of these pages let nobody else in
-    throttling.limit(door.records, key=f"paper:{me.account_id}", most=PAPERS_AN_HOUR, per=timedelta(hours=1))
 
 
 def _day(text: str) -> date:

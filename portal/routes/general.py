@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter, Depends, Form
 from starlette.responses import RedirectResponse, Response
 
+from grader.services import retention
 from portal.access.door import Allow, Door
 from portal.visit import THEME_COOKIE, THEMES
 
@@ -23,7 +24,9 @@ def help_page(door: Anyone) -> Response:
 @router.get("/privacy")
 def privacy(door: Anyone) -> Response:
     """What is kept about people, and for how long."""
-    return door.page("general/privacy.html")
+    base = door.visit.settings.base
+    kept = retention.periods(code_days=base.keep_code_days, names_days=base.keep_names_days)
+    return door.page("general/privacy.html", kept=kept)
 
 
 @router.post("/preferences/theme")

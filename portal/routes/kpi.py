@@ -1,7 +1,6 @@
 """The indicator for those who answer for it: the figure of a round, what it is made of, and files of exactly that."""
 
 import json
-from datetime import timedelta
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Form, HTTPException
@@ -11,7 +10,6 @@ from grader.errors import UsageProblem
 from grader.kpi import KEYS, fiscal_year_at
 from grader.reports.kpi.settings import setting_line
 from grader.services import indicator
-from grader.services.accounts import throttling
 from grader.services.standings import settings_of
 from portal.access.door import Allow, Door
 from portal.downloads import attachment
@@ -20,13 +18,13 @@ router = APIRouter(prefix="/kpi")
 
 Read = Annotated[Door, Depends(Allow("kpi.read"))]
 People = Annotated[Door, Depends(Allow("kpi.people"))]
-Export = Annotated[Door, Depends(Allow("kpi.export"))]
+Export = Annotated[Door, Depends(Allow("kpi.export", limit="exports"))]
 Change = Annotated[Door, Depends(Allow("kpi.change"))]
+Freeze = Annotated[Door, Depends(Allow("kpi.freeze"))]
 Confirm = Annotated[Door, Depends(Allow("kpi.confirm"))]
 
 PAGE: Final = 200
 """People of one page of the list."""
-EXPORTS_AN_HOUR: Final = 60
 """Files of one account: a PDF takes a second of a processor."""
 
 
@@ -43,10 +41,10 @@ def setting(door: Read, key: str) -> Response:
 
 
 @router.post("/settings/{key}")
-def revise(door: Change, key: str, value: Annotated[str, Form()] = "") -> Response:
+def revise(door: Change, key: str, value: Annotated[str, Form()] = "", seen: Annotated[str, Form()] = "") -> Response:
     """Give a setting another value, which nobody has confirmed then."""
     try:
-        indicator.revise(door.records, {_key(key): _plain(value)}, by=door.by)
+        indicator.revise(door.records, {_key(key): _plain(value)}, by=door.by, seen=version_in(seen))
     except UsageProblem as problem:
         return setting_page(door, key, problem=problem, typed={"value": value})
     return door.visit.say(RedirectResponse(f"/kpi/settings/{key}", 303), "said.setting_changed")
@@ -54,11 +52,16 @@ def revise(door: Change, key: str, value: Annotated[str, Form()] = "") -> Respon
 
 @router.post("/settings/{key}/confirm")
 def confirm(
-    door: Confirm, key: str, source: Annotated[str, Form()] = "", confirmed_by: Annotated[str, Form()] = ""
+    door: Confirm,
+    key: str,
+    source: Annotated[str, Form()] = "",
+    confirmed_by: Annotated[str, Form()] = "",
+    seen: Annotated[str, Form()] = "",
 ) -> Response:
     """Note that a value is right: who said so, in which document."""
+    told = {"source": source.strip(), "confirmed_by": confirmed_by.strip()}
     try:
-        indicator.confirm(door.records, _key(key), by=door.by, source=source.strip(), confirmed_by=confirmed_by.strip())
+        indicator.confirm(door.records, _key(key), by=door.by, seen=version_in(seen), **told)
     except UsageProblem as problem:
         typed = {"source": source, "confirmed_by": confirmed_by}
         return setting_page(door, key, problem=problem, typed=typed)
@@ -79,9 +82,9 @@ def propose(door: Change, year: int) -> Response:
 
 
 @router.get("/{year:int}/{code}")
-def round_page(door: Read, year: int, code: str) -> Response:
-    """The figure of a round."""
-    return figure_page(door, year, code)
+def round_page(door: Read, year: int, code: str, sort: str = "") -> Response:
+    """The figure of a round; its units by the column that was chosen."""
+    return figure_page(door, year, code, sort=sort)
 
 
 @router.get("/{year:int}/{code}/counts")
@@ -156,7 +159,7 @@ def export(
 
 @router.post("/{year:int}/{code}/freeze")
 def freeze(
-    door: Change, year: int, code: str, replaces: Annotated[str, Form()] = "", reason: Annotated[str, Form()] = ""
+    door: Freeze, year: int, code: str, replaces: Annotated[str, Form()] = "", reason: Annotated[str, Form()] = ""
 ) -> Response:
     """Keep the figure of a round as it is now, for ever."""
     try:
@@ -179,25 +182,32 @@ def reader_of(door: Door, *, names: bool = True) -> indicator.Reader:
 
 
 def file_of(door: Door, wanted: indicator.Wanted, form: str) -> Response:
-    """A report as a file, so many in an hour."""
-    me = door.visit.me
-    assert me is not None
-    throttling.limit(door.records, key=f"export:{me.account_id}", most=EXPORTS_AN_HOUR, per=timedelta(hours=1))
+    """A report as a file."""
     made = indicator.export(door.records, wanted, reader_of(door, names=door.allows("kpi.people")), form)
     return attachment(made.content, made.name, made.media_type)
+
+
+def version_in(seen: str) -> int | None:
+    """The version that a form was made from; a form without one, or with something else, is of none."""
+    return int(seen) if seen.isascii() and seen.isdigit() and len(seen) < 10 else None  # noqa: PLR2004 - digits
 
 
 # -- inside -----------------------------------------------------------------------------------------------------------
 
 
-def figure_page(door: Door, year: int, code: str, *, problem: Any = None, typed: Any = None) -> Response:
+def figure_page(
+    door: Door, year: int, code: str, *, sort: str = "", problem: Any = None, typed: Any = None
+) -> Response:
     """The page of a round."""
     seen = indicator.overview(door.records, year, code)
     rules = seen.settings.rules
+    chosen = sort if sort.removeprefix("-") in indicator.SORTS else "name"
     return door.page(
         "kpi/round.html",
         status=200 if problem is None else 422,
         seen=seen,
+        units=indicator.in_order(seen.units, chosen),
+        sort=chosen,
         lines=[(setting_line(key, rules, door.visit.lang), seen.settings.setting(key)) for key in KEYS],
         year=year,
         code=code,
@@ -214,14 +224,16 @@ def setting_page(door: Door, key: str, *, problem: Any = None, typed: Any = None
     """The page of a setting."""
     with door.records.reading() as session:
         now = settings_of(session)
-    found = now.setting(_key(key))
+        log = indicator.changes_of(session, _key(key))
+    found = now.setting(key)
     return door.page(
         "kpi/setting.html",
         status=200 if problem is None else 422,
         line=setting_line(key, now.rules, door.visit.lang),
         setting=found,
         raw=_raw(found.value),
-        history=[(one, _raw(one.value)) for one in reversed(found.history)],
+        log=[(one, _raw(one.value)) for one in log],
+        version=now.version,
         may_change=door.allows("kpi.change"),
         may_confirm=door.allows("kpi.confirm"),
         problem=problem,

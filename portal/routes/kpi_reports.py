@@ -16,7 +16,7 @@ from portal.routes.kpi import file_of, reader_of
 router = APIRouter(prefix="/kpi/snapshots/{sha256}")
 
 Read = Annotated[Door, Depends(Allow("kpi.read"))]
-Export = Annotated[Door, Depends(Allow("kpi.export"))]
+Export = Annotated[Door, Depends(Allow("kpi.export", limit="exports"))]
 Change = Annotated[Door, Depends(Allow("kpi.change"))]
 Certify = Annotated[Door, Depends(Allow("kpi.certify"))]
 Text = Annotated[str, Form()]

@@ -30,6 +30,7 @@ from portal.visit import Visit
 router = APIRouter(prefix="/rounds/{round}/roster")
 
 Read = Annotated[Door, Depends(Allow("roster.read", of="round"))]
+Export = Annotated[Door, Depends(Allow("roster.read", of="round", limit="exports"))]
 Change = Annotated[Door, Depends(Allow("roster.change", of="round"))]
 Extend = Annotated[Door, Depends(Allow("round.change"))]
 Typed = Annotated[str, Form()]
@@ -51,7 +52,7 @@ def roster(door: Read) -> Response:
 
 
 @router.get("/export")
-def export(door: Read, format: str = "xlsx") -> Response:  # noqa: A002 - a field's name
+def export(door: Export, format: str = "xlsx") -> Response:  # noqa: A002 - a field's name
     """The roster as a file that can be imported again."""
     lang = door.visit.lang
     with door.records.reading() as session:

@@ -7,7 +7,7 @@ from starlette.responses import RedirectResponse, Response
 
 from grader.errors import UsageProblem
 from grader.packs import Pack
-from grader.services import authoring, reviewing, rounds
+from grader.services import authoring, reviewing, rounds, selecting
 from grader.services.overview import Column, Overview, overview
 from portal import typed
 from portal.access.door import Allow, Door
@@ -19,6 +19,7 @@ router = APIRouter(prefix="/rounds/{round}/assignments")
 Read = Annotated[Door, Depends(Allow("round.read"))]
 Change = Annotated[Door, Depends(Allow("round.change"))]
 Regrade = Annotated[Door, Depends(Allow("regrade.begin", of="round"))]
+Begin = Annotated[Door, Depends(Allow("regrade.begin", of="round", limit="regrades"))]
 Typed = Annotated[str, Form()]
 
 LATE: Final = ("mark", "count")
@@ -89,23 +90,53 @@ def assign(
 @router.get("/{exercise}/regrade")
 def regrade_form(door: Regrade, exercise: str) -> Response:
     """Before everything of an exercise is graded again: what for, and with which version."""
-    return _regrade(door, exercise)
+    return regrade_page(door, exercise)
 
 
 @router.post("/{exercise}/regrade")
-def regrade(door: Regrade, exercise: str, reason: Typed = "") -> Response:
-    """Grade everything of an exercise again, in the shadow, with the version that is here now."""
-    _, column, _ = _given(door, exercise)
+def regrade(door: Begin, exercise: str, *, reason: Typed = "", seats: Typed = "") -> Response:
+    """Grade again, in the shadow, with the version that is here now: everything, or what ``seats`` handed in."""
+    seen, column, _ = _given(door, exercise)
     newest = _newest(door).get(exercise)
     if column is None or newest is None:
         raise HTTPException(404)
+    chosen = seats.split() if seats.strip() else None
     try:
-        begun = reviewing.begin_regrade(
-            door.records, assignment=column.assignment, pack=newest, by=door.by, reason=reason
-        )
+        begun = selecting.regrade(
+            door.records, assignment=column.assignment, pack=newest, by=door.by, reason=reason,
+            works=None if chosen is None else selecting.works_of(seen.lines, chosen, exercise),
+        )  # fmt: skip
     except UsageProblem as problem:
-        return _regrade(door, exercise, problem=problem, reason=reason)
+        return regrade_page(door, exercise, problem=problem, reason=reason, chosen=chosen)
     return door.visit.say(RedirectResponse(f"/regrades/{begun.id}", status_code=303), "said.staff.regrade_begun")
+
+
+def regrade_page(
+    door: Door, exercise: str, *, chosen: list[str] | None = None, problem: UsageProblem | None = None,
+    reason: str = "",
+) -> Response:  # fmt: skip
+    """The page before a regrade; ``chosen`` are the seats that it is about, None for everybody."""
+    seen, column, _ = _given(door, exercise)
+    newest = _newest(door).get(exercise)
+    if column is None or newest is None:
+        raise HTTPException(404)
+    people = [line for line in seen.lines if chosen is None or line.seat in chosen]
+    works = selecting.works_of(people, {line.seat for line in people}, exercise)
+    with door.records.reading() as session:
+        minutes = selecting.minutes_for(session, column.assignment, len(works), door.records.database.now(session))
+    return door.page(
+        "rounds/regrade.html",
+        status=status_of(problem) if problem else 200,
+        tab="assignments",
+        seen=seen,
+        column=column,
+        newest=newest,
+        works=len(works),
+        minutes=minutes,
+        chosen=None if chosen is None else people,
+        problem=problem,
+        reason=reason,
+    )
 
 
 def overview_of(door: Door) -> Overview:
@@ -144,18 +175,4 @@ def _assignment(
         "rounds/assignment.html",
         status=status_of(problem) if problem else 200,
         tab="assignments", seen=seen, column=column, pack=pack, given=given, late=LATE, problem=problem,
-    )  # fmt: skip
-
-
-def _regrade(door: Door, exercise: str, *, problem: UsageProblem | None = None, reason: str = "") -> Response:
-    seen, column, _ = _given(door, exercise)
-    newest = _newest(door).get(exercise)
-    if column is None or newest is None:
-        raise HTTPException(404)
-    works = sum(bool(handed.outcome) for line in seen.lines for cell in line.cells
-                if cell.exercise == exercise for handed in cell.handed)  # fmt: skip
-    return door.page(
-        "rounds/regrade.html",
-        status=status_of(problem) if problem else 200,
-        tab="assignments", seen=seen, column=column, newest=newest, works=works, problem=problem, reason=reason,
     )  # fmt: skip

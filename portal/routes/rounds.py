@@ -1,7 +1,6 @@
 """Training rounds: who is where, what is common, and how exercises are given."""
 
-from collections.abc import Callable
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Form
@@ -9,11 +8,11 @@ from starlette.responses import RedirectResponse, Response
 
 from grader.errors import UsageProblem
 from grader.reports.sorting import thai_key
-from grader.services import causes, listing, reviewing, rounds
-from grader.services.overview import Line
+from grader.services import causes, listing, reviewing, rounds, spread
 from portal import typed
 from portal.access.door import Allow, Door
 from portal.errors import status_of
+from portal.people_table import STATES, Wanted
 from portal.routes.round_assignments import overview_of, shelf_of
 
 router = APIRouter(prefix="/rounds")
@@ -25,13 +24,6 @@ Typed = Annotated[str, Form()]
 PER_PAGE: Final = 100
 MOST_CAUSES: Final = 5
 """On the first page of a round; the tab of an exercise has all."""
-STATES: Final = ("to_do", "waiting", "running", "needs_operator", "fail", "pass", "not_open")
-SORTS: Final[dict[str, Callable[[Line], Any]]] = {
-    "name": lambda line: thai_key(line.name),
-    "unit": lambda line: (thai_key(line.unit), thai_key(line.name)),
-    "points": lambda line: line.points,
-    "passed": lambda line: line.passed,
-}
 
 
 @router.get("")
@@ -63,39 +55,18 @@ def create(
 
 
 @one.get("")
-def one_round(
-    door: Read, *, exercise: str = "", unit: str = "", status: str = "", sort: str = "name", page: str = "1"
-) -> Response:
+def one_round(door: Read, page: str = "1") -> Response:
     """People by exercises, who needs somebody, and what is common."""
     seen = overview_of(door)
-    columns = [column for column in seen.columns if not exercise or column.exercise == exercise] or list(seen.columns)
-    chosen = {column.exercise for column in columns}
-    wanted = {
-        "exercise": exercise if len(columns) == 1 and exercise else "",
-        "unit": unit if unit in {line.unit_code for line in seen.lines} else "",
-        "status": status if status in STATES else "",
-        "sort": sort if sort.removeprefix("-") in SORTS else "name",
-    }
-    lines = [
-        line
-        for line in seen.lines
-        if (not wanted["unit"] or line.unit_code == wanted["unit"])
-        and (not wanted["status"] or any(c.state == wanted["status"] for c in line.cells if c.exercise in chosen))
-    ]
-    lines.sort(key=lambda line: thai_key(line.name))
-    key = wanted["sort"]
-    lines.sort(key=SORTS[key.removeprefix("-")], reverse=key.startswith("-"))
+    wanted = Wanted.of(seen, door.visit.request.query_params)
+    columns, lines = wanted.columns(seen), wanted.lines(seen)
     number = max(int(page), 1) if page.isascii() and page.isdecimal() and len(page) < 6 else 1  # noqa: PLR2004 - digits
     first = min((number - 1) * PER_PAGE, max(len(lines) - 1, 0) // PER_PAGE * PER_PAGE)
     with door.records.reading() as session:
         common = [one for column in columns for one in causes.causes(session, seen.lines, column.exercise)]
         regrades = reviewing.regrades_of(session, door.place.round)
     common.sort(key=lambda one: -one.people)
-
-    def address(**changed: object) -> str:
-        query = {**wanted, **changed}
-        return f"/rounds/{seen.code}?" + urlencode({name: value for name, value in query.items() if value})
-
+    base = f"/rounds/{seen.code}"
     return door.page(
         "rounds/round.html",
         tab="",
@@ -104,15 +75,16 @@ def one_round(
         lines=lines[first : first + PER_PAGE],
         first=first + 1,
         total=len(lines),
-        previous=address(page=first // PER_PAGE) if first else "",
-        following=address(page=first // PER_PAGE + 2) if first + PER_PAGE < len(lines) else "",
-        sort_address=lambda value: address(sort=value),
+        previous=wanted.address(base, page=first // PER_PAGE) if first else "",
+        following=wanted.address(base, page=first // PER_PAGE + 2) if first + PER_PAGE < len(lines) else "",
+        sort_address=lambda value: wanted.address(base, sort=value),
         wanted=wanted,
         units=sorted({(line.unit_code, line.unit) for line in seen.lines}, key=lambda one: thai_key(one[1])),
         states=STATES,
         causes=common[:MOST_CAUSES],
         regrades=regrades,
         may_change=door.allows("round.change"),
+        may_regrade=door.allows("regrade.begin"),
     )
 
 
@@ -133,6 +105,8 @@ def checks(door: Read, exercise: str = "") -> Response:
             pack=pack,
             causes=causes.causes(session, seen.lines, column.exercise),
             checks=causes.checks(session, seen.lines, column.exercise, tuple(pack.checks)),
+            bands=spread.histogram(seen.lines, column.exercise),
+            discriminations=spread.discriminations(session, seen.lines, column.exercise, tuple(pack.checks)),
         )
 
 

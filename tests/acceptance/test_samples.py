@@ -82,7 +82,7 @@ def busy() -> Iterator[None]:
 def test_every_sample_gets_what_its_author_expects(engine: GuardedClient, exercise: str) -> None:
     """References pass with full points; each known-bad sample fails exactly the checks it names; nothing is left."""
     done = subprocess.run(
-        [sys.executable, "-m", "grader", "exercises", "verify", exercise, "--json"],
+        [sys.executable, "-m", "grader", "exercises", "verify", exercise, "--json", "--jobs", "4"],
         capture_output=True,
         text=True,
         check=False,

@@ -128,18 +128,18 @@ def test_without_a_cap_the_hostile_answer_gets_through(cap: str) -> None:
 
 
 def test_without_strikes_a_stalling_operation_is_asked_for_ever() -> None:
-    """Three questions with them, every question without."""
+    """Two questions with them, every question without."""
     limits = Limits(header_seconds=0.05, total_seconds=0.1)
-    for off, expected in (({}, 3), ({"slow_strikes": HUGE}, 6)):
+    for off, expected in (({}, 2), ({"slow_strikes": HUGE}, 6)):
         with asked(lambda _: time.sleep(0.5), replace(limits, **off)) as (target, requests):
             codes = {target.send("GET", "/things").guard_code for _ in range(6)}
         assert (codes, len(requests)) == ({"response.slow"}, expected)
 
 
 def test_what_stalled_once_gets_one_strike_in_later_commands() -> None:
-    """It costs three deadlines once and one for every later command; what answered well keeps its three."""
+    """It costs two deadlines once and one for every later command; what answered well keeps its two."""
     with asked(lambda _: time.sleep(0.5), Limits(header_seconds=0.05, total_seconds=0.1)) as (target, requests):
-        for expected in (3, 4, 5):
+        for expected in (2, 3, 4):
             target.guard.begin_run()
             for _ in range(4):
                 target.send("GET", "/things")
@@ -147,7 +147,7 @@ def test_what_stalled_once_gets_one_strike_in_later_commands() -> None:
         target.guard.begin_run()
         for _ in range(4):
             target.send("GET", "/elsewhere")
-        assert len(requests) == 5 + 3
+        assert len(requests) == 4 + 2
 
 
 def test_an_app_that_hangs_up_late_uses_up_its_strikes() -> None:
@@ -162,8 +162,8 @@ def test_an_app_that_hangs_up_late_uses_up_its_strikes() -> None:
             with pytest.raises(NoAnswer) as caught:
                 target.send("GET", "/things")
             codes.append(caught.value.detail)
-    assert codes == ["closed", "closed", "closed", "repeatedly", "repeatedly"]
-    assert len(requests) == 3
+    assert codes == ["closed", "closed", "repeatedly", "repeatedly", "repeatedly"]
+    assert len(requests) == 2
 
 
 # -- the golden container ---------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from grader.records import create_records, open_records
-from grader.services import receiving
+from grader.services import admitting
 from grader.services.keeping import backup, check_backup, scrub
 from grader.services.purging import erase_person
 from grader.services.restoring import restore
@@ -39,7 +39,7 @@ def timed(work: Callable[[], Any]) -> tuple[float, Any]:
 
 def measure(url: str, other: str, *, people: int, each: int) -> dict[str, str]:
     """One installation, filled, backed up, and restored into another place."""
-    receiving.MOST_WAITING = 1_000_000  # type: ignore[misc]
+    admitting.MOST_WAITING = 1_000_000  # type: ignore[misc]
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
         records = create_records(folder / "data", url)

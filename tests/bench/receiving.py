@@ -27,7 +27,8 @@ from sqlalchemy import func, select
 
 from grader.queue import outlook
 from grader.records import Records, RecordsUnavailable, Submission, create_records, open_records
-from grader.services.receiving import NotAccepted, submit
+from grader.services.admitting import NotAccepted
+from grader.services.receiving import submit
 from grader.services.verifying import verify
 from grader.worker import slot
 from tests.crash.fakes import APP, fake_driver

@@ -31,7 +31,7 @@ from sqlalchemy import select
 from grader import faultpoints
 from grader.queue import jobs, leases
 from grader.records import Grading, Job, Records, Submission, create_records, open_records
-from grader.services import receiving
+from grader.services import admitting, receiving
 from grader.services.verifying import verify
 from grader.worker import slot
 from tests.crash.fakes import fake_driver, project_zip
@@ -63,7 +63,7 @@ def shorten() -> None:
     jobs.BACKOFF = (timedelta(0),)  # type: ignore[misc]
     jobs.MOST_TRIES = 10**6  # type: ignore[misc]  # every kill uses up a try; here nobody is to wait for an operator
     slot.CHECKPOINT_SECONDS = 0.5  # type: ignore[misc,assignment]
-    receiving.MOST_WAITING = 10**6  # type: ignore[misc]
+    admitting.MOST_WAITING = 10**6  # type: ignore[misc]
 
 
 @dataclass

@@ -27,6 +27,7 @@ UNCACHED = "flask==3.1.3\npsycopg[binary]==3.3.9\ntabulate==0.9.0\n"
 """What the reference needs and a little package more, so that its layer is never there."""
 PHASE_SECONDS = 120
 END_SECONDS = 5.0
+INTERRUPTED = 130
 
 PHASES: dict[str, tuple[str, ...]] = {
     "intake": (),
@@ -146,6 +147,16 @@ def test_a_kill_leaves_nothing_after_the_next_command(phase: str, project: Path,
     left = leftovers(engine)
     assert left != NOTHING, "the kill came too late to prove anything"
     doctor()
+    assert leftovers(engine) == NOTHING
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_command_that_is_asked_to_end_leaves_nothing_at_all(name: str, project: Path, engine: GuardedClient) -> None:
+    """Not even until the next command: it takes its sandbox down itself."""
+    with checking(project, "--only", "E1-S1") as running:
+        wait_for(running, "scenarios")
+        running.send_signal(signal.Signals[name])
+        assert running.wait(timeout=60) == INTERRUPTED
     assert leftovers(engine) == NOTHING
 
 

@@ -11,9 +11,9 @@ from sqlalchemy import func, select
 from grader.records import Submission
 from grader.services import indicator, overriding, receiving, rounds
 from grader.services.accounts import people, tokens
-from grader.services.receiving import MOST_WAITING
+from grader.services.admitting import MOST_WAITING
 from portal.api.cursors import pack
-from portal.middleware import SMALL_BODY
+from portal.bodies import SMALL_BODY
 from tests.fixtures.portal import OWNER_CANARY, PACK, Browser, World, grade, verdict_for
 from tests.portal.test_portal_first import project
 
@@ -267,6 +267,15 @@ def test_a_submission_is_followed_to_its_result(fresh_world: World) -> None:
     report = owner.get(f"/submissions/{waiting}/report", **{"Accept-Language": "en"})
     assert report.headers["content-type"].startswith("text/plain")
     assert "not passed" in report.text.lower() or "fail" in report.text.lower()
+
+
+def test_a_verdict_with_half_a_letter_is_sent(fresh_world: World) -> None:
+    """What an app answered may be no text that has bytes: the verdict comes all the same, and says what it was."""
+    made = grade(fresh_world.records, verdict_for(PACK).model_copy(update={"log": ("half \ud800",)}))
+    answer = Program(fresh_world, "owner").get(f"/submissions/{made}/verdict")
+    assert answer.status_code == 200
+    assert b"half \\ud800" in answer.content
+    assert "half \ud800" in json.dumps(json.loads(answer.content), ensure_ascii=False)
 
 
 def test_pages_stay_in_place_when_something_comes_in(fresh_world: World) -> None:

@@ -136,7 +136,10 @@ def test_the_exit_code_is_that_of_the_verdict(
 ) -> None:
     """With --json stdout holds the verdict document and nothing else; the token may come from the environment."""
     secret = token_of(fresh_world, "peer")
-    with served(fresh_world.app) as place, grading(fresh_world, verdict_for(PACK, failing=failing)):
+    with (
+        served(fresh_world.app) as place,
+        grading(fresh_world, verdict_for(PACK, failing=failing).model_copy(update={"log": ("half \ud800",)})),
+    ):
         done = grader(
             "submit", str(zipped), "--exercise", "e1", "--server", f"http://{place}", "--json", GRADER_TOKEN=secret
         )

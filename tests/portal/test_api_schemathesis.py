@@ -91,6 +91,7 @@ def test_our_api_passes_every_check(fresh_world: World, who: str, ids: str) -> N
     )
     things = {
         "path.submission": fresh_world.work["owner.failed"],
+        "path.fetch": fresh_world.work["owner.fetch"],
         "path.assignment": fresh_world.assignments["r1"],
         "path.round": "r1",
         "path.year": 2570,

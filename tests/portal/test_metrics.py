@@ -4,7 +4,6 @@ import io
 import json
 import logging
 import re
-from collections.abc import Iterator
 
 import pytest
 import structlog
@@ -13,23 +12,11 @@ from starlette.testclient import TestClient
 from grader.errors import EnvironmentProblem
 from grader.services.accounts import links
 from portal.app import create_app
-from portal.logging import HIDDEN, configure
+from portal.logging import HIDDEN
 from portal.metrics import Metrics
 from tests.fixtures.portal import ORIGIN, PACK, PASSWORD, Browser, World, grade, verdict_for
 
 LABELS = {"route", "method", "status", "state", "outcome", "code", "le"}
-
-
-@pytest.fixture
-def lines() -> Iterator[io.StringIO]:
-    """What is logged while a test runs; afterwards logging is as it was."""
-    root = logging.getLogger()
-    before, level, stream = root.handlers[:], root.level, io.StringIO()
-    configure(stream)
-    yield stream
-    root.handlers[:] = before
-    root.setLevel(level)
-    structlog.reset_defaults()
 
 
 def client(world: World, address: str = "127.0.0.1") -> TestClient:

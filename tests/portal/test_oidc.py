@@ -8,7 +8,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -16,11 +18,12 @@ import pytest
 import requests
 from joserfc import jwk, jwt
 
+from grader.errors import UsageProblem
 from grader.records import create_records
 from grader.services.accounts import people
 from portal.app import create_app
 from portal.oidc import Journey, Provider, ProviderFault
-from portal.settings import OidcSettings
+from portal.settings import OidcSettings, read_portal_settings
 from tests.fixtures.portal import ORIGIN, Browser, free_port, portal_settings
 
 CLIENT = "grader"
@@ -138,6 +141,85 @@ def test_a_provider_that_is_away_is_said_so() -> None:
     settings = OidcSettings(issuer=f"http://127.0.0.1:{free_port()}", client_id=CLIENT, client_secret="s", label="x")
     with pytest.raises(ProviderFault, match=r"account\.sso_unreachable"):
         Provider(settings, "http://x/callback").begin("/")
+
+
+class _Elsewhere(BaseHTTPRequestHandler):
+    """A provider whose token endpoint sends whoever asks somewhere else; ``seen`` has what came where."""
+
+    seen: list[str]
+
+    def do_GET(self) -> None:
+        """What it says of itself, and its keys."""
+        self.seen.append(self.path)
+        base = f"http://127.0.0.1:{self.server.server_address[1]}"
+        known = {"issuer": base, "authorization_endpoint": f"{base}/a", "token_endpoint": f"{base}/t", "keys": []}
+        self._answer(200, json.dumps(known | {"jwks_uri": f"{base}/k"}).encode())
+
+    def do_POST(self) -> None:
+        """Somewhere else, with everything that was sent."""
+        self.seen.append(self.path)
+        self._answer(307 if self.path == "/t" else 200, b"{}")
+
+    def _answer(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Location", "/elsewhere")
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_given: object) -> None:  # type: ignore[override]
+        """Nothing."""
+
+
+def test_a_provider_that_says_it_is_another_is_refused() -> None:
+    """Its own word for who it is must be the address of the settings, to the letter."""
+    seen: list[str] = []
+    with ThreadingHTTPServer(("127.0.0.1", 0), type("Elsewhere", (_Elsewhere,), {"seen": seen})) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        issuer = f"http://localhost:{server.server_address[1]}"
+        with pytest.raises(ProviderFault, match=r"account\.sso_refused"):
+            Provider(replace(SETTINGS, issuer=issuer), "http://x/callback").begin("/")
+        server.shutdown()
+    assert seen == ["/.well-known/openid-configuration"]
+
+
+def test_the_secret_follows_no_redirect() -> None:
+    """What proves us to the provider goes to the address that it published, whoever answers there."""
+    seen: list[str] = []
+    with ThreadingHTTPServer(("127.0.0.1", 0), type("Elsewhere", (_Elsewhere,), {"seen": seen})) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        issuer = f"http://127.0.0.1:{server.server_address[1]}"
+        provider = Provider(replace(SETTINGS, issuer=issuer), "http://x/callback")
+        _, journey = provider.begin("/")
+        with pytest.raises(ProviderFault, match=r"account\.sso_refused"):
+            provider.finish(journey, code="c", state=journey.state)
+        server.shutdown()
+    assert "/t" in seen
+    assert "/elsewhere" not in seen
+
+
+@pytest.mark.parametrize(
+    ("issuer", "taken"),
+    [("https://id.example", True), ("http://127.0.0.1:9", True), ("http://id.example", False), ("ftp://x", False)],
+)
+def test_the_provider_is_asked_over_tls(
+    issuer: str,
+    taken: bool,  # noqa: FBT001 - a parameter
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    """A setting that would send the secret in the open is refused; this machine needs no TLS to itself."""
+    file = tmp_path / "secret"
+    file.write_text("a-secret-as-providers-make-them", encoding="utf-8")
+    for name, value in (("ISSUER", issuer), ("CLIENT_ID", "c"), ("CLIENT_SECRET_FILE", str(file))):
+        monkeypatch.setenv(f"GRADER_OIDC_{name}", value)
+    if taken:
+        assert read_portal_settings().oidc is not None
+        return
+    with pytest.raises(UsageProblem, match="bad_setting") as caught:
+        read_portal_settings()
+    assert caught.value.params["setting"] == "GRADER_OIDC_ISSUER"
 
 
 KEY = jwk.RSAKey.generate_key(2048, {"kid": "1", "use": "sig"}, private=True)

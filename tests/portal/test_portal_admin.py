@@ -11,7 +11,7 @@ from grader.services import auditing, overseeing
 from grader.services.accounts import people
 from grader.services.indicator.settings import confirm
 from portal.routes.admin_queue import STATES
-from tests.fixtures.portal import PASSWORD, World, words_of
+from tests.fixtures.portal import PASSWORD, World, session_of, words_of
 
 PAGES = ("/admin", "/admin/accounts", "/admin/accounts/new", "/admin/queue", "/admin/audit", "/admin/settings")
 
@@ -79,7 +79,8 @@ def test_a_new_account_and_its_link_that_is_shown_once(fresh_world: World) -> No
     assert link[1] not in admin.get(f"/admin/accounts/{account}").text
     assert stranger.post(link[1], data={"password": PASSWORD}).status_code == 303
     signed = stranger.post("/sign-in", data={"login": "somying", "password": PASSWORD})
-    browser = type(stranger)(fresh_world.app, re.search(r"__Host-sid=([^;]+)", signed.headers["set-cookie"])[1])
+    assert signed.headers["location"].startswith("/sign-in/second"), "whoever decides needs a second step"
+    browser = type(stranger)(fresh_world.app, session_of(fresh_world.records, account))
     assert browser.get("/rounds").status_code != 403
     assert browser.get("/admin").status_code == 403
 

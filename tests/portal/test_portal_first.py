@@ -96,3 +96,28 @@ def test_pages_for_everybody(world: World) -> None:
     missing = stranger.get("/nothing/here")
     assert missing.status_code == 404
     assert "ไม่พบหน้านี้" in missing.text
+
+
+def test_the_latest_result_stands_beside_what_was_asked_for(fresh_world: World) -> None:
+    """The desk says what was gained and where to begin; the brief and the list of checks say what each check got."""
+    peer = fresh_world.browser("peer")  # 100 points, then 65 without the contract's
+    address, failed = f"/assignments/{fresh_world.assignments['r1']}", fresh_world.work["peer.failed"]
+    desk = words_of(peer.get("/").text)
+    assert "ครั้งที่ 2 ไม่ผ่าน 65/100 -35 คะแนนจากครั้งก่อน เริ่มแก้จาก C ค่าในคำตอบไม่ตรงกับที่คาดหวัง" in desk
+    brief = peer.get(f"{address}?lang=en").text
+    assert brief.count(f'<a href="/submissions/{failed}#check-E1-S') == 9
+    before, _, _ = brief.partition("#check-E1-S5")
+    assert before.rstrip().rpartition("<h")[2].startswith("3>5.3 ")
+    checks = peer.get(f"{address}/checks").text
+    assert "ผลครั้งที่ 2" in words_of(checks)
+    for check, outcome in (("C", "fail"), ("E1-S1", "pass"), ("U5", "pass")):
+        assert f'<a href="/submissions/{failed}#check-{check}" class="is-{outcome}">' in checks, check
+        assert f'id="check-{check}"' in peer.get(f"/submissions/{failed}").text
+
+
+def test_who_has_no_result_reads_the_brief_alone(fresh_world: World) -> None:
+    """No marks for the staff and before the first result; a first result gained nothing on another."""
+    address = f"/assignments/{fresh_world.assignments['r1']}"
+    for part in ("", "/checks"):
+        assert "#check-" not in fresh_world.browser("instructor").get(address + part).text
+    assert "จากครั้งก่อน" not in fresh_world.browser("owner").get("/").text

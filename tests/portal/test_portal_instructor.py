@@ -8,9 +8,9 @@ import pytest
 
 from grader.records import Assignment, Override
 from grader.services import rounds
-from grader.services.accounts import people, sessions
+from grader.services.accounts import people
 from grader.services.receiving import submit
-from tests.fixtures.portal import OWNER_CANARY, PACK, Browser, World, grade, verdict_for, words_of
+from tests.fixtures.portal import OWNER_CANARY, PACK, Browser, World, grade, session_of, verdict_for, words_of
 from tests.portal.test_portal_first import project
 
 STAFF_PAGES = (
@@ -44,7 +44,7 @@ def planner(world: World) -> Browser:
     """A coordinator of all rounds."""
     made = people.create(world.records, login="planner", name="planner", by="setup")
     people.grant(world.records, account=made.id, role="coordinator", by="setup")
-    return Browser(world.app, sessions.open(world.records, account=made.id, agent="planner"))
+    return Browser(world.app, session_of(world.records, made.id, agent="planner"))
 
 
 @pytest.mark.parametrize("path", STAFF_PAGES)
@@ -63,7 +63,7 @@ def test_staff_pages_in_both_languages(world: World, path: str) -> None:
 
 
 def _cookies(world: World, who: str, lang: str) -> str:
-    return f"{world.browser(who).headers['Cookie']}; lang={lang}"
+    return f"{world.browser(who).headers['Cookie']}; __Host-lang={lang}"
 
 
 @pytest.mark.parametrize("path", STAFF_PAGES[1:])

@@ -1,12 +1,14 @@
 """What every request and every answer must keep to: origin, size, headers, and text that stays text."""
 
+import html
 import re
 from pathlib import Path
+from typing import Any
 
 import markupsafe
 import pytest
 
-from portal.middleware import FILE_BODY, SMALL_BODY
+from portal.bodies import FILE_BODY, SMALL_BODY
 from tests.fixtures.portal import ORIGIN, World, routes_of
 
 TEMPLATES = Path(__file__).parents[2] / "portal" / "templates"
@@ -103,6 +105,28 @@ def test_next_leads_nowhere_else(world: World) -> None:
     for evil in ("https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)", "/\n/evil"):
         answer = stranger.post("/preferences/theme", data={"theme": "dark", "next": evil})
         assert answer.headers["location"] == "/", evil
+
+
+def test_the_other_language_is_a_page(world: World) -> None:
+    """Also of a form that came back: where it was sent to is no page, and no other server is either."""
+    admin = world.browser("admin")
+
+    def leads(answer: Any) -> str:
+        found = re.search(r'href="([^"]*)" lang="(?:en|th)" hreflang=', answer.text)
+        assert found is not None
+        return html.unescape(found[1])
+
+    assert leads(admin.get("/help?a=%C3%A9&lang=th&b=")) == "/help?a=%C3%A9&b=&lang=en"
+    assert leads(admin.get(f"{ORIGIN}//evil.example/")) == "/evil.example/?lang=en"
+    sent = "/admin/accounts"
+    for referer, page in (
+        (f"{ORIGIN}/admin/accounts/new?x=1", "/admin/accounts/new?x=1&lang=en"),
+        ("https://evil.example/a", "/?lang=en"),
+        ("", "/?lang=en"),
+    ):
+        answer = admin.post(sent, data={"login": ""}, headers={"Referer": referer})
+        assert answer.status_code == 422
+        assert leads(answer) == page
 
 
 PAYLOADS = [

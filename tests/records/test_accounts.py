@@ -412,7 +412,7 @@ def test_an_erased_person_has_an_account_that_says_nothing(timed: Classroom) -> 
 def test_what_is_over_for_long_is_purged(timed: Classroom, clock: Clock) -> None:
     """Sessions, links and counters go thirty days (a day) after they were of any use, and nothing before."""
     records, made = timed.records, furnished(timed)
-    secret = signing_in.sign_in(records, login="t0000", password=PASSWORD, network=HERE)
+    secret = signing_in.sign_in(records, login="t0000", password=PASSWORD, network=HERE).secret
     throttling.limit(records, key="x", most=3, per=timedelta(hours=1))
     sessions.end(records, secret)
     clock.pass_by(29 * 24 * 3600)

@@ -41,6 +41,14 @@ def test_a_password_that_is_guessed_first_is_refused(password: str, code: str) -
     assert refused(passwords.need_good, password, login="somying", name="Somying Jaidee").code == code
 
 
+@pytest.mark.parametrize("password", ["baseball", "trustno1", "Jordan23", "cowboys1", "corvette"])
+def test_a_password_that_was_stolen_somewhere_is_refused(password: str) -> None:
+    """Whatever it is made of: the list holds far more than the three thousand that are tried first."""
+    assert passwords.own_characters(password) >= passwords.LEAST_OWN, "the other rule would refuse it anyhow"
+    assert refused(passwords.need_good, password).code == "account.password_guessable"
+    assert len(passwords._stolen()) > 3000
+
+
 @pytest.mark.parametrize(
     "password",
     [

@@ -33,7 +33,8 @@ from grader.records import (
     database,
     open_records,
 )
-from grader.services.receiving import NotAccepted, Receipt
+from grader.services.admitting import NotAccepted
+from grader.services.receiving import Receipt
 from tests.fixtures.postgresql import Server, server
 from tests.fixtures.records import Classroom, furnish, recorded
 from tests.fixtures.slots import (

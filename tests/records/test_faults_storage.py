@@ -29,7 +29,7 @@ from grader.records import (
     Submission,
     create_records,
 )
-from grader.services import receiving, rounds
+from grader.services import admitting, receiving, rounds
 from grader.verdict import Verdict
 from tests.fixtures.records import CODE, MINI, Classroom, furnish
 from tests.fixtures.slots import SlotThread, WishingDriver, finals, need_promises, project, until
@@ -155,7 +155,7 @@ def test_a_full_disk_under_the_embedded_database(
     small_disk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """F11: changes are refused whole, what was acknowledged stays, and with space it goes on without anybody's help."""
-    monkeypatch.setattr(receiving, "MOST_WAITING", 1_000)
+    monkeypatch.setattr(admitting, "MOST_WAITING", 1_000)
     (tmp_path / "blobs").mkdir()
     with closing(create_records(small_disk / "data")) as records:
         on(tmp_path, records, reserve=0)

@@ -28,7 +28,8 @@ from grader.records import (
     create_records,
 )
 from grader.services import rounds
-from grader.services.receiving import NotAccepted, Receipt
+from grader.services.admitting import NotAccepted
+from grader.services.receiving import Receipt
 from grader.verdict import Verdict
 from tests.fixtures.postgresql import Server
 from tests.fixtures.records import CODE, MINI, Classroom, Clock, furnish, recorded

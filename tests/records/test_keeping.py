@@ -23,7 +23,7 @@ from grader.records import (
     Submission,
     open_records,
 )
-from grader.services import backups, keeping, receiving
+from grader.services import admitting, backups, keeping
 from grader.services.backups import KINDS, Kind, from_line, kind_of, to_line
 from grader.services.keeping import backup, check_backup, scrub
 from grader.services.proving import BackupUnusable
@@ -131,7 +131,7 @@ def test_a_backup_under_load_is_of_one_moment(
     classroom: Classroom, tmp_path: Path, other: Other, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Submissions and results arrive all the time: what came back keeps all promises and every earlier receipt."""
-    monkeypatch.setattr(receiving, "MOST_WAITING", 1_000)
+    monkeypatch.setattr(admitting, "MOST_WAITING", 1_000)
     stop, receipts, problems = threading.Event(), list[tuple[datetime, Receipt]](), list[Exception]()
 
     def work(role: Callable[[], object]) -> None:

@@ -3,14 +3,16 @@
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from grader.records import Records, create_records
 from grader.rosters import RosterRow
-from grader.services import causes, rostering, rounds
+from grader.services import causes, gists, rostering, rounds
 from grader.services.overview import Line, Overview, overview
 from grader.services.receiving import submit
+from grader.verdict import Verdict
 from tests.fixtures.portal import PACK, grade, verdict_for
 
 CHECKS = tuple(PACK.checks)
@@ -157,3 +159,32 @@ def test_checks_by_first_and_best_try(records: Records) -> None:
     with records.reading() as session:
         row = next(one for one in causes.checks(session, page.lines, "e1", CHECKS) if one.check == check)
     assert (row.of, row.first, row.best, row.tries) == (3, 1, 2, 2.0)
+
+
+def test_each_verdict_is_read_once_however_often_the_page_is_asked_for(
+    records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second look costs no document; a new verdict costs one, and only that."""
+    read: list[str] = []
+    original = Verdict.from_json
+
+    def counted(document: dict[str, Any]) -> Verdict:
+        read.append(document["outcome"])
+        return original(document)
+
+    monkeypatch.setattr(gists.Verdict, "from_json", counted)
+    check = CHECKS[0]
+    hand_in(records, "p1", b"once1", failing=(check,))
+    hand_in(records, "p2", b"once2", failing=(check,))
+    assert [people_failing(records), people_failing(records)] == [2, 2]
+    assert len(read) == 2
+    hand_in(records, "p2", b"once3", failing=())
+    assert people_failing(records) == 1
+    assert len(read) == 3
+
+
+def people_failing(records: Records) -> int:
+    """How many people have the first cause of the page."""
+    page = seen(records)
+    with records.reading() as session:
+        return causes.causes(session, page.lines, "e1")[0].people

@@ -17,16 +17,20 @@ from grader.records import (
     Appeal,
     AuditEntry,
     Base,
+    Fetch,
     Grading,
     Person,
+    PortalSession,
     ProgressEvent,
     Records,
     Seat,
     Submission,
+    Throttle,
     TrainingRound,
     open_records,
 )
 from grader.services import purging, regrading, standings
+from grader.services.accounts import people, sessions, throttling
 from grader.services.keeping import backup, hold
 from grader.services.overriding import appeal, decide_appeal
 from grader.services.purging import PurgeReport, erase_person, purge
@@ -403,3 +407,77 @@ def test_purging_beside_people_who_work_loses_nothing(timed: Classroom, monkeypa
     thread.join()
     assert {one.submission for one in receipts} == set(work(timed))
     assert [one for one in broken(timed.records) if one.startswith("I1")] == []
+
+
+# -- what the machinery keeps -----------------------------------------------------------------------------------------
+
+
+def test_keys_of_what_was_sent_go_after_a_day(timed: Classroom, clock: Clock) -> None:
+    """Until then the same key gives the same receipt; afterwards it is a new key, and what was accepted stays."""
+    old = timed.submit(0, b"old", idempotency_key="k")
+    clock.pass_by(purging.KEYS_KEPT.total_seconds())
+    purge(timed.records, by="cron", dry_run=True)
+    purge(timed.records, by="cron", dry_run=False)
+    assert timed.submit(0, b"old", idempotency_key="k") == old
+    young = timed.submit(1, b"young", idempotency_key="k")
+    clock.pass_by(1)
+    purge(timed.records, by="cron", dry_run=True)
+    assert work(timed)[old.submission].idempotency_key == "k", "a trial changes nothing"
+    purge(timed.records, by="cron", dry_run=False)
+    assert work(timed)[old.submission].idempotency_key == old.submission
+    assert work(timed)[young.submission].idempotency_key == "k"
+    new = timed.submit(0, b"old", idempotency_key="k")
+    assert new.submission != old.submission
+    assert timed.submit(1, b"young", idempotency_key="k") == young
+    assert work(timed)[old.submission].receipt == old.model_dump(mode="json")
+    assert broken(timed.records) == []
+
+
+def test_keys_of_fetches_go_when_they_are_over(timed: Classroom, clock: Clock) -> None:
+    """One that waits keeps its key, however long it has to wait."""
+    with timed.records.upkeep() as session:
+        for number, state in enumerate(("waiting", "running", "refused", "done")):
+            session.add(
+                Fetch(
+                    id=f"fet_{number:016x}",
+                    seat_id=timed.seats[0],
+                    assignment_id=timed.assignment,
+                    git_url="x",
+                    git_ref="x",
+                    idempotency_key=state,
+                    by="trainee0",
+                    asked_at=clock(),
+                    not_before=clock(),
+                    state=state,
+                )
+            )
+    clock.pass_by(2 * 24 * 3600)
+    purge(timed.records, by="cron", dry_run=False)
+    keys = {one.state: one.idempotency_key for one in timed.all(Fetch)}
+    assert (keys["waiting"], keys["running"]) == ("waiting", "running")
+    assert {keys["refused"], keys["done"]} == {"fet_0000000000000002", "fet_0000000000000003"}
+
+
+def test_counters_and_sessions_go_after_their_time(timed: Classroom, clock: Clock) -> None:
+    """Tries and limits after a day, sessions thirty days after their end; what still holds stays."""
+    account = people.create(timed.records, login="office", name="office", by="setup")
+    ended, lives = (sessions.open(timed.records, account=account.id) for _ in range(2))
+    sessions.end(timed.records, ended)
+    throttling.take(timed.records, key="old", most=1, per=timedelta(hours=1))
+    throttling.take(timed.records, key="long", most=1, per=timedelta(days=60))
+
+    def left() -> tuple[int, int]:
+        purge(timed.records, by="cron", dry_run=False)
+        return len(timed.all(Throttle)), len(timed.all(PortalSession))
+
+    assert lives
+    assert left() == (2, 2)
+    clock.pass_by(throttling.KEPT.total_seconds() + 1)
+    assert left() == (1, 2)
+    clock.pass_by(timedelta(days=29, hours=-1).total_seconds())
+    assert left() == (1, 2)
+    clock.pass_by(timedelta(days=1, hours=2).total_seconds())
+    assert timedelta(days=30) == sessions.KEPT
+    assert left()[1] < 2
+    clock.pass_by(timedelta(days=60).total_seconds())
+    assert left() == (0, 0)

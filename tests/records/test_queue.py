@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from grader.queue import LEASE, MOST_TRIES, Claim, beat, claim, fault, outlook, place, progress, record, release, sweep
 from grader.records import Grading, Job, ProgressEvent, Records, Run
-from grader.services import receiving
+from grader.services import admitting
 from tests.fixtures.records import Classroom, Clock, recorded
 
 
@@ -181,7 +181,7 @@ def test_first_attempts_start_before_fifty_repeats(
     timed: Classroom, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One trainee's fifty repeats, then ten trainees with a first attempt: the ten start before the repeats."""
-    monkeypatch.setattr(receiving, "MOST_WAITING", 1_000)
+    monkeypatch.setattr(admitting, "MOST_WAITING", 1_000)
     room = timed
     room.submit(0)
     assert recorded(room.records, take(room.records))

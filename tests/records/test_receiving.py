@@ -9,8 +9,9 @@ from sqlalchemy import select
 from grader.errors import SubmissionRejected, UsageProblem
 from grader.queue import claim, fault
 from grader.records import AuditEntry, Job, Submission
-from grader.services import receiving, rounds
-from grader.services.receiving import NotAccepted, Receipt
+from grader.services import admitting, receiving, rounds
+from grader.services.admitting import NotAccepted
+from grader.services.receiving import GitSource, Receipt
 from tests.fixtures.records import CODE, MINI, Classroom, Clock, recorded
 
 
@@ -53,6 +54,8 @@ def test_a_receipt_that_was_changed_is_not_genuine(classroom: Classroom, name: s
     other = value + timedelta(seconds=1) if name == "received_at" else (not value if name == "late" else f"{value}0")
     if isinstance(value, int) and not isinstance(value, bool):
         other = value + 1
+    if name == "git":
+        other = GitSource(ref="main", commit="0" * 40, tree="0" * 40, fetched_at=receipt.received_at)
     assert receipt.genuine(classroom.records.keys)
     assert not receipt.model_copy(update={name: other}).genuine(classroom.records.keys)
 
@@ -170,7 +173,7 @@ def test_attempts_are_counted_and_our_faults_are_not(timed: Classroom, clock: Cl
 
 def test_waiting_work_of_one_person_is_capped(classroom: Classroom) -> None:
     """The fourth is refused in words; after a result there is room again."""
-    for _ in range(receiving.MOST_WAITING):
+    for _ in range(admitting.MOST_WAITING):
         classroom.submit()
     assert refusal(classroom.submit) == "submission.too_many_waiting"
     classroom.submit(1)

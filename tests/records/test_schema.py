@@ -46,20 +46,20 @@ def test_migrations_make_exactly_the_tables_of_the_models(records: Records) -> N
 
 
 @pytest.mark.parametrize("start", schema.revisions())
-def test_every_earlier_revision_comes_up(start: str, address: str, tmp_path: Path) -> None:
+def test_every_earlier_revision_comes_up(start: str, empty_address: str, tmp_path: Path) -> None:
     """From each revision that was ever released, the records arrive at today's, and can be opened."""
     folder = tmp_path / "data"
     folder.mkdir()
-    database = Database(address or default_url(folder))
+    database = Database(empty_address or default_url(folder))
     schema.upgrade(database, start)
     database.close()
-    create_records(folder, address).close()
-    open_records(folder, address).close()
+    create_records(folder, empty_address).close()
+    open_records(folder, empty_address).close()
 
 
-def test_the_extension_that_stood_before_they_had_numbers_stands_on(address: str, tmp_path: Path) -> None:
+def test_the_extension_that_stood_before_they_had_numbers_stands_on(empty_address: str, tmp_path: Path) -> None:
     """Those of a seat were told apart by time and then by the smaller id; now the highest number says the same."""
-    database = Database(address or default_url(tmp_path))
+    database = Database(empty_address or default_url(tmp_path))
     schema.upgrade(database, "0003")
     with database.writing() as session:
         for table, rows in BEFORE_NUMBERS.items():
@@ -86,16 +86,18 @@ def test_a_newer_schema_is_refused(records: Records, address: str) -> None:
         assert caught.value.params["found"] == "9999"
 
 
-def test_an_older_schema_asks_for_init(address: str, tmp_path: Path) -> None:
+def test_an_older_schema_asks_for_init(empty_address: str, tmp_path: Path) -> None:
     """Records without tables are not opened; what to do is said."""
     with pytest.raises(EnvironmentProblem) as caught:
-        open_records(tmp_path / "nothing", address)
+        open_records(tmp_path / "nothing", empty_address)
     assert caught.value.code == "records.not_initialised"
 
 
-def test_a_migration_that_dies_changes_nothing(address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_migration_that_dies_changes_nothing(
+    empty_address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """All steps are one transaction: after a failure in the last one there is no table at all."""
-    database = Database(address or default_url(tmp_path))
+    database = Database(empty_address or default_url(tmp_path))
 
     def upgrade_and_fail(config: object, revision: str) -> None:
         real(config, revision)

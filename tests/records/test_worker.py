@@ -124,15 +124,17 @@ def test_work_goes_in_and_its_verdict_comes_out(classroom: Classroom, address: s
     need_promises(classroom.records)
 
 
-@pytest.mark.parametrize(("grace", "ended"), [(20.0, "recorded"), (0.2, "released")])
-def test_a_slot_that_is_asked_to_stop(classroom: Classroom, address: str, grace: float, ended: str) -> None:
+@pytest.mark.parametrize(("takes", "grace", "ended"), [(1.5, 20.0, "recorded"), (12, 0.2, "released")])
+def test_a_slot_that_is_asked_to_stop(
+    classroom: Classroom, address: str, takes: float, grace: float, ended: str
+) -> None:
     """SIGTERM: what ends within the grace is finished, the rest is given back at once and uses up no try."""
-    receipt = classroom.submit(content=project("slow 1.5"))
+    receipt = classroom.submit(content=project(f"slow {takes}"))
     with Crew(classroom, address) as crew:
         process = crew.start("w1", grace=grace)
         until(lambda: classroom.job(receipt.submission).state == "running")
         process.terminate()
-        process.join(20)
+        process.join(40)
         assert process.exitcode == 0
     job = classroom.job(receipt.submission)
     assert story(classroom, receipt.submission) == [("w1", ended)]

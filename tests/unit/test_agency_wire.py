@@ -33,11 +33,16 @@ def agency(shared: RunningAgency) -> Iterator[RunningAgency]:
     shared.handle().forget()
     yield shared
     shared.handle().heal()
+    _let_go(shared)  # what a test leaves open could be all that the agency allows
     assert shared.ask("/v1/persons/all").status == 200
+    _let_go(shared)
+
+
+def _let_go(agency: RunningAgency) -> None:
     give_up = time.monotonic() + 10
-    while shared.server.door.connections and time.monotonic() < give_up:
+    while agency.server.door.connections and time.monotonic() < give_up:
         time.sleep(0.02)
-    assert shared.server.door.connections == 0
+    assert agency.server.door.connections == 0
 
 
 def said(client: socket.socket) -> bytes:
@@ -183,7 +188,7 @@ def test_who_is_being_answered_is_not_replaced(agency: RunningAgency) -> None:
             client.sendall(GET[:-2] + b"Connection: close\r\n\r\n")
         while agency.handle().statements() < len(busy):
             time.sleep(0.01)
-        with agency.connect() as late:
+        with suppress(ConnectionResetError), agency.connect() as late:  # the reset may come before connect() has looked
             assert said(late) == b""
         assert [status_of(said(client)) for client in busy] == [200] * len(busy)
 

@@ -11,6 +11,7 @@ from python_calamine import CalamineWorkbook
 
 from grader.kpi import Part as KpiPart
 from grader.rosters import HEADINGS, Lang, Part, RosterRow, read_roster, write_csv, write_xlsx
+from grader.rosters.checking import FORMULA_ERRORS
 from grader.rosters.citizen import holds_citizen_number
 from grader.rosters.days import FIRST_YEAR, LAST_YEAR
 from grader.rosters.tidying import tidy_line
@@ -25,13 +26,18 @@ _WORDS = _TYPED | st.sampled_from([FORMULA, "'=1", "''-x", "_x0041_", '"', '","'
 
 
 def _is_line(text: str) -> bool:
+    return bool(tidy_line(text)) and _is_kept(text)
+
+
+def _is_kept(text: str) -> bool:
+    """Not what every reading refuses: a citizen number, or what a spreadsheet shows for a formula that failed."""
     line = tidy_line(text)
-    return bool(line) and not holds_citizen_number(line)
+    return not holds_citizen_number(line) and line not in FORMULA_ERRORS
 
 
 _LINES = _WORDS.filter(_is_line)
 _CODES = _LINES.map(lambda text: "".join(tidy_line(text).split())).filter(_is_line)
-_NOTES = st.lists(_WORDS, max_size=4).map("\n".join).filter(lambda text: not holds_citizen_number(tidy_line(text)))
+_NOTES = st.lists(_WORDS, max_size=4).map("\n".join).filter(_is_kept)
 _ROWS = st.builds(
     RosterRow,
     code=_CODES,

@@ -11,6 +11,7 @@ import pytest
 
 from grader.errors import BuildFailed, EnvironmentProblem, InfrastructureFault
 from grader.sandbox import labels, networks
+from grader.sandbox.app import log_lines
 from grader.sandbox.docker import DockerDriver
 from grader.sandbox.driver import LogLine, window
 from grader.sandbox.engine import GuardedClient
@@ -201,6 +202,17 @@ def test_log_window_keeps_the_lines_around_a_moment() -> None:
     many = window(crowd, 1.0)
     assert many is not None
     assert len(many.lines) == 30
+
+
+def test_the_log_stands_in_the_order_of_its_times() -> None:
+    """Two streams that the engine reads side by side, a line that holds a line break of its own, and no time at all."""
+    stamp = "2026-11-23T01:02:03.{}Z {}\n".format
+    printed = stamp("424580111", "second") + stamp("424478222", "first") + stamp("500000000", "a\u2028b")
+    found = log_lines(printed)
+    assert [line.text for line in found] == ["first", "second", "a", "b"]
+    assert found[2].at == found[3].at > found[1].at > found[0].at
+    assert log_lines("nothing of ours\n") == (LogLine(at=0.0, text="nothing of ours"),)
+    assert log_lines("") == ()
 
 
 def test_a_stale_pid_file_is_forgotten_and_a_true_one_kept(tmp_path: Path) -> None:

@@ -4,14 +4,12 @@ It is an official document, so it is in Thai and its numbers are Thai digits. Th
 its place stays free.
 """
 
-import io
 from datetime import UTC, date
 from typing import Final
 
-from markupsafe import Markup
-
 from grader.evidence import Frozen
 from grader.kpi.fiscal import BE_OFFSET, Moment
+from grader.reports import qr
 from grader.reports.catalogue import label
 from grader.reports.plain import clean_line
 from grader.reports.printing import pdf_of, style_of, templates_of
@@ -71,7 +69,7 @@ def to_html(paper: Paper) -> str:
             number=thai_digits(word("cert_number", number=paper.number, year=paper.year_be)),
             signer=clean_line(paper.signer),
             position=clean_line(paper.position),
-            code=code_of(paper.address),
+            code=qr.drawing(paper.address),
             moment=paper.made_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             word=word,
             style=style_of(_PACKAGE, "certificate.css"),
@@ -88,13 +86,3 @@ def given_on(day: date) -> str:
 def thai_digits(text: str) -> str:
     """Text with Thai digits, as official letters have them."""
     return text.translate(_DIGITS)
-
-
-def code_of(address: str) -> Markup:
-    """The QR code of an address, as a drawing that any size can be made of."""
-    import segno  # noqa: PLC0415 - only printing certificates needs it
-
-    drawn = io.BytesIO()
-    made = segno.make(address, error="m", micro=False)
-    made.save(drawn, kind="svg", xmldecl=False, svgns=True, border=4, unit="mm", omitsize=False, svgclass=None)
-    return Markup(drawn.getvalue().decode())  # noqa: S704 - squares that the library drew; the address is not in it

@@ -4,7 +4,19 @@ An account is named by its id everywhere but where somebody types a login. Whate
 session, link, token) is shown once, to its holder, and kept as a hash.
 """
 
-from grader.services.accounts import links, oidc, passwords, people, sessions, signing_in, throttling, tokens
+from grader.services.accounts import (
+    confirming,
+    links,
+    oidc,
+    passwords,
+    people,
+    second_factor,
+    second_step,
+    sessions,
+    signing_in,
+    throttling,
+    tokens,
+)
 from grader.services.accounts.links import Invited
 from grader.services.accounts.sessions import Signed
 from grader.services.accounts.tokens import SCOPES, Bearer, Scope
@@ -15,10 +27,13 @@ __all__ = [
     "Invited",
     "Scope",
     "Signed",
+    "confirming",
     "links",
     "oidc",
     "passwords",
     "people",
+    "second_factor",
+    "second_step",
     "sessions",
     "signing_in",
     "throttling",

@@ -9,6 +9,7 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from grader.records import Account, AccountRole, ApiToken, OneTimeLink, Person, PortalSession, TrainingRound
+from grader.services.accounts import second_factor
 from grader.services.accounts.people import normal
 from grader.services.rounds import need
 
@@ -53,11 +54,15 @@ class Listing:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Opened:
-    """One account with what it holds: programs that may come in, and until when a link waits to be used."""
+    """One account with what it holds: programs that may come in, and until when a link waits to be used.
+
+    ``second_factor`` is since when it has one, None where a password is all.
+    """
 
     line: Line
     tokens: int
     link_until: datetime | None
+    second_factor: datetime | None
 
 
 def listing(session: Session, *, text: str = "", role: str = "", after: str = "", limit: int = PAGE) -> Listing:
@@ -98,6 +103,7 @@ def opened(session: Session, account: str, at: datetime) -> Opened:
         link_until=session.scalars(
             select(OneTimeLink.expires_at).where(*waiting).order_by(OneTimeLink.expires_at.desc())
         ).first(),
+        second_factor=second_factor.standing(session, account).enrolled_at,
     )
 
 

@@ -5,11 +5,15 @@ from datetime import datetime
 from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 
-from grader.records import ApiToken, OneTimeLink, PortalSession
+from grader.records import ApiToken, HalfSignIn, OneTimeLink, PortalSession
 
 
 def end_sessions(session: Session, account: str, *, at: datetime, but: str = "") -> list[str]:
-    """End every open session of an account except ``but``; returns the ids of those that ended."""
+    """End every open session of an account except ``but``; returns the ids of those that ended.
+
+    Whoever owes the second step begins again with the password: what ends sessions ends what would become one.
+    """
+    session.execute(delete(HalfSignIn).where(HalfSignIn.account_id == account))
     ended = (
         update(PortalSession)
         .where(PortalSession.account_id == account, PortalSession.ended_at.is_(None), PortalSession.id != but)

@@ -68,8 +68,17 @@ def need_good(password: str, *, login: str = "", name: str = "") -> None:
         raise UsageProblem("account.password_long", most=MOST)
     if len(_normal(password)) < LEAST:
         raise UsageProblem("account.password_short", least=LEAST)
-    if own_characters(password, login=login, name=name) < LEAST_OWN:
+    stolen = _normal(password).casefold() in _stolen()
+    if stolen or own_characters(password, login=login, name=name) < LEAST_OWN:
         raise UsageProblem("account.password_guessable")
+
+
+@functools.cache
+def _stolen() -> frozenset[str]:
+    """Passwords that were stolen somewhere and are tried first, long enough to be taken otherwise; read when needed."""
+    from zxcvbn.frequency_lists import FREQUENCY_LISTS  # noqa: PLC0415 - megabytes that most processes never need
+
+    return frozenset(one for one in FREQUENCY_LISTS["passwords"] if len(one) >= LEAST)
 
 
 def own_characters(password: str, *, login: str = "", name: str = "") -> int:

@@ -14,12 +14,15 @@ from grader.records import (
     AccountRole,
     ApiToken,
     Change,
+    HalfSignIn,
     Identity,
     OneTimeLink,
     Person,
     PortalSession,
     Records,
+    RecoveryCode,
     Role,
+    SecondFactor,
     new_id,
 )
 from grader.services.accounts.ending import end_sessions, revoke_tokens, void_links
@@ -30,8 +33,9 @@ LIMITED: Final = frozenset[Role]({"instructor", "coordinator"})
 """The roles that can be given for one training round; the work of the others is not about a round."""
 LANGUAGES: Final = ("th", "en")
 OWN_TABLES: Final = frozenset(
-    one.__tablename__ for one in (Account, ApiToken, Identity, OneTimeLink, PortalSession)
-)  # fmt: skip
+    one.__tablename__
+    for one in (Account, ApiToken, HalfSignIn, Identity, OneTimeLink, PortalSession, RecoveryCode, SecondFactor)
+)
 """Tables with rows that :func:`forget` changes or removes."""
 _LONGEST_LOGIN: Final = 64
 
@@ -266,7 +270,7 @@ def forget(change: Change, person: Person) -> None:
     found = account_of_person(session, person.id)
     if found is None:
         return
-    for table in (ApiToken, Identity, OneTimeLink, PortalSession):
+    for table in (ApiToken, HalfSignIn, Identity, OneTimeLink, PortalSession, RecoveryCode, SecondFactor):
         session.execute(delete(table).where(table.account_id == found.id))
     found.login, found.name, found.email, found.password_hash = person.code, "", "", ""
     found.disabled_at = found.disabled_at or change.at

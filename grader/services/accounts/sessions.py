@@ -7,13 +7,13 @@ made of what is not found.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Literal
+from typing import Final
 
 from sqlalchemy import ColumnElement, and_, delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from grader.errors import UsageProblem
-from grader.records import Account, Change, PortalSession, Records, new_id
+from grader.records import Account, Change, PortalSession, Records, Way, new_id
 from grader.services.accounts.ending import end_sessions
 from grader.services.accounts.identifiers import digest, fresh
 from grader.services.accounts.people import Held, roles_of
@@ -26,12 +26,15 @@ SEEN: Final = timedelta(minutes=1)
 """How old "last seen" may get before it is written again: not every request should write."""
 KEPT: Final = timedelta(days=30)
 """How long people may still look at sessions that ended."""
-_AGENT: Final = 255
+AGENT: Final = 255
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Signed:
-    """Somebody who is signed in, as the records are now. ``roles`` are (role, id of the round or None for all)."""
+    """Somebody who is signed in, as the records are now. ``roles`` are (role, id of the round or None for all).
+
+    ``way`` is by what they signed in, ``confirmed_at`` when they last proved who they are, as far as that is known.
+    """
 
     session_id: str
     account_id: str
@@ -40,10 +43,16 @@ class Signed:
     language: str
     person_id: str | None
     roles: tuple[Held, ...]
+    way: str = ""
+    confirmed_at: datetime | None = None
 
 
-def open(records: Records, *, account: str, agent: str = "") -> str:  # noqa: A001 - what one does with a session
+def open(  # noqa: A001 - what one does with a session
+    records: Records, *, account: str, agent: str = "", proved_at: datetime | None = None
+) -> str:
     """Sign somebody in whom a sign-in service vouched for; returns the identifier, which is kept nowhere.
+
+    ``proved_at`` is when they proved to the service who they are, if it says so: it may have known them for hours.
 
     Raises:
         UsageProblem: ``account.wrong``: the account is disabled, ``records.not_found``.
@@ -52,11 +61,14 @@ def open(records: Records, *, account: str, agent: str = "") -> str:  # noqa: A0
         found = need(change.session.get(Account, account, with_for_update=True), account)
         if found.disabled_at is not None:
             raise UsageProblem("account.wrong")
-        return begin(change, found, agent=agent, way="identity")
+        proved = None if proved_at is None else min(proved_at, change.at)
+        return begin(change, found, agent=agent, way="identity", confirmed_at=proved)
 
 
-def begin(change: Change, account: Account, *, agent: str, way: Literal["password", "identity"]) -> str:
-    """Open a session within the change that made sure of who it is."""
+def begin(
+    change: Change, account: Account, *, agent: str, way: Way, confirmed_at: datetime | None, second: str = ""
+) -> str:
+    """Open a session within the change that made sure of who it is; ``second`` is what was the second factor."""
     secret = fresh()
     opened = PortalSession(
         hash=digest(secret),
@@ -65,10 +77,12 @@ def begin(change: Change, account: Account, *, agent: str, way: Literal["passwor
         created_at=change.at,
         seen_at=change.at,
         expires_at=change.at + LONGEST,
-        agent=agent[:_AGENT],
+        agent=agent[:AGENT],
+        way=way,
+        confirmed_at=confirmed_at,
     )
     change.session.add(opened)
-    change.audit("account.signed_in", account.id, after={"session": opened.id, "way": way})
+    change.audit("account.signed_in", account.id, after={"session": opened.id, "way": way, "second": second})
     return secret
 
 
@@ -93,6 +107,8 @@ def session_of(records: Records, secret: str) -> Signed | None:
             language=account.language,
             person_id=account.person_id,
             roles=roles_of(session, account.id),
+            way=held.way,
+            confirmed_at=held.confirmed_at,
         )
     if now - held.seen_at >= SEEN:
         with records.upkeep() as session:

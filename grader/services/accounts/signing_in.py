@@ -1,11 +1,12 @@
 """Signing in with a password, and proving it again later. All ways to be wrong look alike and cost the same work."""
 
 import logging
+from dataclasses import dataclass, field
 from typing import Final
 
 from grader.errors import UsageProblem
 from grader.records import Account, Change, Records
-from grader.services.accounts import passwords, sessions, throttling
+from grader.services.accounts import passwords, second_factor, second_step, sessions, throttling
 from grader.services.accounts.ending import end_sessions, void_links
 from grader.services.accounts.people import find
 from grader.services.rounds import need
@@ -13,8 +14,20 @@ from grader.services.rounds import need
 _log: Final = logging.getLogger(__name__)
 
 
-def sign_in(records: Records, *, login: str, password: str, network: str, agent: str = "") -> str:
-    """Open a session, always with a fresh identifier, which is returned; ``network`` is the client's address.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Arrived:
+    """What the browser keeps from now on: the identifier of a session, or (``half``) what the second step needs."""
+
+    secret: str = field(repr=False)
+    half: bool
+
+
+def sign_in(
+    records: Records, *, login: str, password: str, network: str, agent: str = "", required: bool = True
+) -> Arrived:
+    """Open a session, always with a fresh identifier, or ask for the second step; ``network`` is the client's address.
+
+    ``required``: whoever can change results or the figure needs a second factor, and enrols now if there is none.
 
     Raises:
         UsageProblem: ``account.wrong``: unknown, wrong, disabled or without a password, which is not said.
@@ -25,7 +38,10 @@ def sign_in(records: Records, *, login: str, password: str, network: str, agent:
         account = _unchanged(change, found)
         account.password_hash = fresh or account.password_hash
         throttling.passed(change.session, login=login, network=network)
-        return sessions.begin(change, account, agent=agent, way="password")
+        if second_factor.wanted(change.session, account.id, required=required):
+            return Arrived(secret=second_step.begin(change, account, agent=agent), half=True)
+        made = sessions.begin(change, account, agent=agent, way="password", confirmed_at=change.at)
+        return Arrived(secret=made, half=False)
 
 
 def confirm(records: Records, *, account: str, password: str, network: str) -> None:

@@ -84,21 +84,45 @@ def clear(session: Session, login: str) -> None:
     session.execute(update(Throttle).where(Throttle.key == _account(login)).values(count=0, until=None))
 
 
-def limit(records: Records, *, key: str, most: int, per: timedelta) -> None:
-    """Let something happen at most so many times in a time, then as often as that time allows on the average.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Taken:
+    """What became of one more of something that is limited to ``most`` in ``per``.
 
-    Raises:
-        UsageProblem: ``account.too_often`` with the ``seconds`` to wait.
+    ``granted`` or not; ``left`` more may follow at once, and in ``seconds`` there is one more than now.
     """
+
+    most: int
+    per: timedelta
+    granted: bool
+    left: int
+    seconds: int
+
+
+def take(records: Records, *, key: str, most: int, per: timedelta) -> Taken:
+    """Let something happen at most so many times in a time, then as often as that time allows on the average."""
     share = per // most
     with records.upkeep() as session:
         row = _locked(records, session, f"limit:{_hash(key)}")
         now = records.database.now(session)
         # ``until`` is when all that happened is paid for, at one share each; it may lie as far ahead as ``per``.
-        paid = max(row.until or now, now) + share
-        if paid - now > per:
-            raise UsageProblem("account.too_often", seconds=_seconds(paid - now - per))
-        row.count, row.since, row.until = row.count + 1, now, paid
+        owed = max(row.until or now, now) - now
+        granted = owed + share <= per
+        if granted:
+            owed += share
+            row.count, row.since, row.until = row.count + 1, now, now + owed
+    left = int((per - owed) / share)
+    return Taken(most=most, per=per, granted=granted, left=left, seconds=_seconds(owed + share * (left + 1) - per))
+
+
+def limit(records: Records, *, key: str, most: int, per: timedelta) -> None:
+    """See :func:`take`.
+
+    Raises:
+        UsageProblem: ``account.too_often`` with the ``seconds`` to wait.
+    """
+    taken = take(records, key=key, most=most, per=per)
+    if not taken.granted:
+        raise UsageProblem("account.too_often", seconds=taken.seconds)
 
 
 def tidy(session: Session, now: datetime) -> None:

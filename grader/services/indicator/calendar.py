@@ -1,5 +1,6 @@
 """Reporting rounds: proposed by a preset, then as the office sets them."""
 
+import hashlib
 from datetime import datetime
 from typing import Any
 
@@ -66,22 +67,35 @@ def propose_rounds(records: Records, fy_be: int, *, by: str, preset: Preset | No
     return added
 
 
-def set_round(records: Records, reporting: Round, *, by: str) -> Round:
+def stamp_of(reporting: Round) -> str:
+    """What a round says now, in a few digits: whoever changes it tells by them which state was looked at."""
+    return hashlib.sha256(reporting.model_dump_json().encode()).hexdigest()[:16]
+
+
+def set_round(records: Records, reporting: Round, *, by: str, seen: str = "") -> Round:
     """Add a round, or change the one with this year and code: label, days, cut-off, due date.
 
-    Snapshots hold the round as it was when they were taken, and do not change.
+    Snapshots hold the round as it was when they were taken, and do not change. ``seen`` is the stamp of the state that
+    was looked at: when the round is another one by now, nothing is written.
+
+    Raises:
+        UsageProblem: ``indicator.changed_meanwhile``; ``indicator.no_change`` where a state was given that is so.
     """
     with records.change(by=by) as change:
-        _put(change, reporting)
+        _put(change, reporting, seen=seen)
     return reporting
 
 
-def _put(change: Change, reporting: Round) -> None:
+def _put(change: Change, reporting: Round, *, seen: str = "") -> None:
     row = change.session.scalars(
         select(ReportingRound)
         .where(ReportingRound.fy_be == reporting.fy_be, ReportingRound.code == reporting.code)
         .with_for_update()
     ).one_or_none()
+    if seen and (row is None or stamp_of(_round(row)) != seen):
+        raise UsageProblem("indicator.changed_meanwhile")
+    if seen == stamp_of(reporting):
+        raise UsageProblem("indicator.no_change")
     before = None if row is None else _round(row).model_dump(mode="json")
     values: dict[str, Any] = dict(reporting)
     if row is None:

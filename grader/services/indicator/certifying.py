@@ -1,6 +1,7 @@
 """Reports of snapshots on their way from draft to certified, and who may certify."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, TypeAlias
 
@@ -11,18 +12,59 @@ from sqlalchemy.orm import Session
 from grader import kpi
 from grader.errors import GraderError, UsageProblem
 from grader.kpi import Obstacle, Report, Snapshot
-from grader.records import Grant, Records, ReportRecord, new_id
+from grader.records import Account, AccountRole, Grant, Records, ReportRecord, new_id
 from grader.reports.kpi import EvidenceItem, Narrative
 from grader.services.indicator.people import overrides
 from grader.services.indicator.snapshots import need_line, read
 
 CERTIFIER: Final = "certifier"
+COUNTING: Final = ("coordinator", "executive")
+"""The roles of accounts that open reports: the right to certify is of use to no other."""
 
 _Move: TypeAlias = Callable[[Report, Snapshot, Session, datetime], Report]
 """From a report to what it becomes at a moment."""
 
 
 # -- who may certify --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Candidate:
+    """Somebody who counts, and so could certify. ``granted_by`` and ``granted_at`` are of the grant that they hold."""
+
+    who: str
+    name: str
+    roles: tuple[str, ...]
+    granted_by: str = ""
+    granted_at: datetime | None = None
+
+
+def certifier_candidates(session: Session) -> tuple[Candidate, ...]:
+    """Everybody who may open the reports, and everybody who holds the right to certify, by name as it is signed."""
+    held = {
+        one.who: one
+        for one in session.scalars(select(Grant).where(Grant.role == CERTIFIER, Grant.revoked_at.is_(None)))
+    }
+    roles: dict[str, set[str]] = {}
+    names: dict[str, str] = {}
+    rows = (
+        select(Account.login, Account.name, AccountRole.role)
+        .join(AccountRole, AccountRole.account_id == Account.id)
+        .where(AccountRole.role.in_(COUNTING), Account.disabled_at.is_(None), Account.person_id.is_(None))
+    )
+    for login, name, role in session.execute(rows):
+        names[login] = name
+        roles.setdefault(login, set()).add(role)
+    return tuple(
+        Candidate(
+            who=who,
+            name=names.get(who) or "",
+            roles=tuple(sorted(roles.get(who, ()))),
+            granted_by=held[who].by if who in held else "",
+            granted_at=held[who].at if who in held else None,
+        )
+        for who in sorted(held.keys() | names.keys())
+    )
 
 
 def certifiers(session: Session) -> frozenset[str]:
@@ -32,11 +74,13 @@ def certifiers(session: Session) -> frozenset[str]:
 
 
 def grant_certifier(records: Records, who: str, *, by: str) -> None:
-    """Let somebody certify from now on.
+    """Let somebody certify from now on; nobody gives it to themselves.
 
     Raises:
-        UsageProblem: ``indicator.granted``.
+        UsageProblem: ``indicator.granted``, ``indicator.own_grant``.
     """
+    if who == by:
+        raise UsageProblem("indicator.own_grant")
     with records.change(by=by) as change:
         if who in certifiers(change.session):
             raise UsageProblem("indicator.granted", who=who)

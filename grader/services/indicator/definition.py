@@ -6,6 +6,8 @@ shipped, in ``definition.toml``.
 
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from importlib.resources import files
 from typing import Any, Final
 
@@ -99,14 +101,38 @@ def definition_of(session: Session, fy_be: int) -> Definition:
     return SHIPPED if found is None else Definition.model_validate(found)
 
 
-def define(records: Records, fy_be: int, texts: Mapping[str, str], *, by: str) -> Definition:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DefinitionChange:
+    """One version of a year's definition, and the names of the texts in which it differs from the one before."""
+
+    definition: Definition
+    by: str
+    at: datetime
+    changed: tuple[str, ...]
+
+
+def history_of(session: Session, fy_be: int) -> tuple[DefinitionChange, ...]:
+    """Every version that somebody made for a year, the newest first; what is shipped is version 1 and nobody's."""
+    before, found = SHIPPED, []
+    rows = select(IndicatorVersion).where(IndicatorVersion.fy_be == fy_be).order_by(IndicatorVersion.version)
+    for row in session.scalars(rows):
+        now = Definition.model_validate(row.definition)
+        changed = tuple(name for name in PASSAGES if now.passage(name) != before.passage(name))
+        found.append(DefinitionChange(definition=now, by=row.by, at=row.at, changed=changed))
+        before = now
+    return tuple(reversed(found))
+
+
+def define(records: Records, fy_be: int, texts: Mapping[str, str], *, by: str, seen: int | None = None) -> Definition:
     """The next version for a fiscal year, with these texts by name; nobody has confirmed the changed ones.
+
+    ``seen`` is the version that was looked at: when there is a later one, nothing is written.
 
     Raises:
         UsageProblem: ``indicator.passage_unknown``, ``indicator.no_change``, ``indicator.changed_meanwhile``.
     """
     with records.change(by=by) as change:
-        now = definition_of(change.session, fy_be)
+        now = _seen(definition_of(change.session, fy_be), seen)
         other = {name: text.strip() for name, text in texts.items() if now.passage(name).text != text.strip()}
         if not other:
             raise UsageProblem("indicator.no_change")
@@ -117,9 +143,11 @@ def define(records: Records, fy_be: int, texts: Mapping[str, str], *, by: str) -
 
 
 def confirm_definition(
-    records: Records, fy_be: int, name: str, *, by: str, source: str, confirmed_by: str = ""
+    records: Records, fy_be: int, name: str, *, by: str, source: str, confirmed_by: str = "", seen: int | None = None
 ) -> Definition:
     """The next version, in which a text is confirmed: by whom (default: ``by``) and in which document.
+
+    ``seen`` is the version that was looked at: nobody confirms a text that they did not see.
 
     Raises:
         UsageProblem: ``indicator.passage_unknown``, ``indicator.passage_empty``, ``kpi.confirmation_incomplete``,
@@ -129,7 +157,7 @@ def confirm_definition(
     if not source.strip():
         raise UsageProblem("kpi.confirmation_incomplete", key=name, missing="source")
     with records.change(by=by) as change:
-        now = definition_of(change.session, fy_be)
+        now = _seen(definition_of(change.session, fy_be), seen)
         text = now.passage(name).text
         if not text:
             raise UsageProblem("indicator.passage_empty", passage=name)
@@ -138,6 +166,12 @@ def confirm_definition(
         after = {"passage": name, "by": who, "source": stated.source}
         change.audit("definition.confirmed", f"definition {fy_be} {new.version}", after=after)
     return new
+
+
+def _seen(now: Definition, seen: int | None) -> Definition:
+    if seen not in {None, now.version}:
+        raise UsageProblem("indicator.changed_meanwhile")
+    return now
 
 
 def _next(change: Change, fy_be: int, now: Definition, passages: Mapping[str, Passage]) -> Definition:

@@ -7,7 +7,6 @@ people. What was published of an earlier round is shown as it was published, wha
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Final, Literal
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -19,35 +18,20 @@ from grader.kpi import (
     Round,
     Rules,
     Standing,
-    State,
     bangkok_date,
     fiscal_year,
     gap,
-    hidden_units,
     more_passes_needed,
     standing,
 )
-from grader.records import Records, ReportingRound, ReportRecord, Seat, Unit
-from grader.reports.sorting import thai_key
-from grader.services import figures
+from grader.records import Records, ReportingRound
+from grader.services import figures, overseeing
 from grader.services.figures import Tally
 from grader.services.indicator.calendar import counted_period, reporting_round, reporting_rounds
 from grader.services.indicator.definition import Definition, definition_of
-from grader.services.indicator.snapshots import Kept, kept, read
+from grader.services.indicator.published import KeptReport, kept_reports, published_of
+from grader.services.indicator.units import TREND, UnitCount, before, rounds_before, unit_rows
 from grader.services.standings import settings_of
-
-TREND: Final = 8
-"""Rounds of the row of earlier figures, this one among them."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class UnitCount:
-    """A unit of the roster. ``tally`` is None where its number is hidden, and ``hidden`` says why."""
-
-    unit: str
-    name: str
-    tally: Tally | None
-    hidden: Literal["small", "protects"] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,17 +44,19 @@ class RoundFigure:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class KeptReport:
-    """A stored snapshot, and how far its report is (None: nobody began one). ``current``: nothing corrects it."""
+class Freshness:
+    """How far the data are behind. ``waiting`` results are still to come; ``stuck``: they do not come by themselves."""
 
-    kept: Kept
-    state: State | None
-    current: bool
+    waiting: int = 0
+    stuck: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Overview:
-    """Everything that the screen of a round shows. ``trend`` ends with the round itself."""
+    """Everything that the screen of a round shows. ``trend`` ends with the round itself.
+
+    ``next_round`` is the one whose data are cut off next, None when no later one is known.
+    """
 
     round: Round
     rounds: tuple[Round, ...]
@@ -87,6 +73,8 @@ class Overview:
     settings: KpiSettings
     definition: Definition
     snapshots: tuple[KeptReport, ...]
+    next_round: Round | None
+    freshness: Freshness
 
     @property
     def running(self) -> bool:
@@ -128,11 +116,17 @@ def overview(records: Records, fy_be: int, code: str) -> Overview:
             standing=standing(counted, target, confirmed=confirmed, running=now < found.cutoff),
             gap=gap(counted, target),
             needed=more_passes_needed(counted, target),
-            units=_units(session, rules, figures.by_unit(session, rules, period)),
+            units=unit_rows(
+                session, rules, figures.by_unit(session, rules, period), rounds_before(session, rules, found, now)
+            ),
             trend=(*_earlier(session, rules, found, now), RoundFigure(round=found, tally=tally)),
             settings=settings,
             definition=definition_of(session, fy_be),
             snapshots=kept_reports(session, fy_be, code),
+            next_round=min(
+                (one for one in reporting_rounds(session) if one.cutoff > now), key=lambda one: one.cutoff, default=None
+            ),
+            freshness=_freshness(session, now),
         )
 
 
@@ -157,46 +151,22 @@ def current_round(session: Session, now: datetime, fy_be: int | None = None) -> 
     return running[0] if running else known[-1]
 
 
-def kept_reports(session: Session, fy_be: int, code: str) -> tuple[KeptReport, ...]:
-    """The stored snapshots of a round, the newest first."""
-    found = kept(session, fy_be, code)
-    corrected = {one.replaces for one in found}
-    rows = select(ReportRecord.sha256, ReportRecord.report).where(ReportRecord.sha256.in_(one.sha256 for one in found))
-    states: dict[str, State] = {row.sha256: row.report["state"] for row in session.execute(rows)}
-    return tuple(
-        KeptReport(kept=one, state=states.get(one.sha256), current=one.sha256 not in corrected) for one in found
-    )
-
-
-def _units(session: Session, rules: Rules, tallies: dict[str, Tally]) -> tuple[UnitCount, ...]:
-    """Every unit of the roster in the order of a dictionary, small numbers hidden; one without anybody in B has 0."""
-    rows = session.execute(select(Unit.id, Unit.name).where(Unit.id.in_(select(Seat.unit_id).distinct())))
-    nothing = Tally(a=0, b=0, decimals=rules.kpi_decimals)
-    hidden = hidden_units({unit: one.b for unit, one in tallies.items()}, rules.kpi_small_number)
-    found = [
-        UnitCount(
-            unit=row.id,
-            name=row.name,
-            tally=None if row.id in hidden else tallies.get(row.id, nothing),
-            hidden=hidden.get(row.id),
-        )
-        for row in rows
-    ]
-    return tuple(sorted(found, key=lambda one: (thai_key(one.name), one.unit)))
+def _freshness(session: Session, now: datetime) -> Freshness:
+    """Figures follow each result at once; what can be late is a result, when nobody grades or somebody has to look."""
+    counts = overseeing.counts(session)
+    owed = sum(counts.get(state, 0) for state in ("queued", "running", "needs_operator"))
+    alive = any(one.alive for one in overseeing.workers(session, now))
+    return Freshness(waiting=owed, stuck=bool(counts.get("needs_operator")) or (owed > 0 and not alive))
 
 
 def _earlier(session: Session, rules: Rules, found: Round, now: datetime) -> list[RoundFigure]:
     """The rounds that ended before this one did, the oldest first: as published, else as the facts are now."""
-    before = [one for one in reporting_rounds(session) if (one.end, one.start) < (found.end, found.start)]
-    before.sort(key=lambda one: (one.end, one.start))
-    return [_figure(session, rules, one, now) for one in before[1 - TREND :]]
+    return [_figure(session, rules, one, now) for one in before(session, found)[1 - TREND :]]
 
 
 def _figure(session: Session, rules: Rules, one: Round, now: datetime) -> RoundFigure:
-    for published in kept_reports(session, one.fy_be, one.code):
-        if published.current and published.state == "certified":
-            snapshot = read(session, published.kept.sha256)
-            tally = Tally(a=snapshot.a, b=snapshot.b, decimals=snapshot.rules.kpi_decimals)
-            return RoundFigure(round=one, tally=tally, sha256=published.kept.sha256)
+    if (snapshot := published_of(session, one)) is not None:
+        tally = Tally(a=snapshot.a, b=snapshot.b, decimals=snapshot.rules.kpi_decimals)
+        return RoundFigure(round=one, tally=tally, sha256=snapshot.sha256)
     period = counted_period(session, rules, one.fy_be, one.code, as_of=now)
     return RoundFigure(round=one, tally=figures.figure(session, rules, period))

@@ -58,6 +58,13 @@ def test_json_is_the_promised_document(failed: Verdict, pack: Pack) -> None:
     assert Verdict.from_json(document) == failed
 
 
+def test_half_a_letter_can_be_written_as_json(failed: Verdict, pack: Pack) -> None:
+    """An answer of an app may hold what no encoding has bytes for: the document has bytes, and reads back the same."""
+    half = failed.model_copy(update={"log": ("half \ud800",)})
+    document = RENDERERS["json"](half, pack, "th").encode("utf-8")
+    assert Verdict.from_json(json.loads(document)) == half
+
+
 def test_junit_has_a_case_for_each_check(failed: Verdict, pack: Pack) -> None:
     """Failures carry the sentence, a check that did not run is skipped, and the counts are right."""
     suite = ET.fromstring(RENDERERS["junit"](failed, pack, "en"))  # noqa: S314 - our own output

@@ -1,8 +1,11 @@
 """Citizen numbers as people type them, and whether they can be one."""
 
 import re
+from operator import mul
 
 from dates import THAI_DIGITS
+
+WEIGHTS = range(13, 1, -1)
 
 
 def normalise(text: str | None) -> str:
@@ -15,5 +18,5 @@ def is_usable(cid: str) -> bool:
     # [0-9] and not \d, which would also take the digits of other scripts.
     if re.fullmatch("[0-9]{13}", cid) is None:
         return False
-    weighted = sum(int(digit) * (13 - place) for place, digit in enumerate(cid[:12]))
+    weighted = sum(map(mul, map(int, cid), WEIGHTS))
     return (11 - weighted % 11) % 10 == int(cid[12])

@@ -2,6 +2,7 @@
 
 import re
 from datetime import date
+from functools import lru_cache
 from typing import NamedTuple
 
 BE_OFFSET = 543
@@ -10,6 +11,8 @@ FISCAL_YEAR_STARTS = 10  # October
 EIGHT_DIGITS = "([0-9]{4})([0-9]{2})([0-9]{2})"
 
 THAI_DIGITS = str.maketrans("๐๑๒๓๔๕๖๗๘๙", "0123456789")
+
+DAYS_KEPT = 20_000  # the same few thousand days are read again for every answer
 
 
 class PartialDate(NamedTuple):
@@ -33,12 +36,14 @@ class PartialDate(NamedTuple):
         return _existing(self.year, self.month, self.day)
 
 
+@lru_cache(DAYS_KEPT)
 def ce_date(text: str | None) -> date | None:
     """An HDC date; whatever is not eight digits of an existing day counts as not recorded."""
     found = re.fullmatch(EIGHT_DIGITS, (text or "").strip())
     return _existing(*map(int, found.groups())) if found else None
 
 
+@lru_cache(DAYS_KEPT)
 def hdc_birth(text: str | None) -> PartialDate | None:
     """A birth in HDC, where 1 January stands for "only the year is known"."""
     found = re.fullmatch(EIGHT_DIGITS, (text or "").strip())
@@ -48,6 +53,7 @@ def hdc_birth(text: str | None) -> PartialDate | None:
     return PartialDate(year, None, None) if (month, day) == (1, 1) else PartialDate(year, month, day)
 
 
+@lru_cache(DAYS_KEPT)
 def dopa_date(text: str) -> PartialDate:
     """A BE date of eight digits. The year becomes CE before anything is parsed: 29 Feb 2567 exists, in 2024 CE."""
     year, month, day = int(text[:4]) - BE_OFFSET, int(text[4:6]), int(text[6:])

@@ -1,13 +1,11 @@
 """Names for pregnancies that say nothing about the woman."""
 
 import base64
-import hashlib
 import hmac
 
-LENGTH = 16
+BYTES = 10  # 16 letters of base32
 
 
 def pseudonym(key: bytes, message: str) -> str:
     """The same message has the same name for as long as the key stays; nobody without the key can work it out."""
-    digest = hmac.new(key, message.encode(), hashlib.sha256).digest()
-    return base64.b32encode(digest).decode()[:LENGTH]
+    return base64.b32encode(hmac.digest(key, message.encode(), "sha256")[:BYTES]).decode()

@@ -1,8 +1,8 @@
-// The civil registry, asked person by person: so each answer surely belongs to the number that was asked.
+// The civil registry. It is asked in batches by POST: a number in the path of a request would end up in logs.
 
 import { unavailable } from './problem.js';
 
-const AT_ONCE = 20; // requests under way at the same time, to spare the registry
+const BATCH = 20; // small batches, to spare the registry
 const TIMEOUT_MS = 5_000; // for a whole answer, its body included
 const CACHE_MS = 60_000; // and in memory only
 
@@ -14,7 +14,7 @@ export class Dopa {
   #cache = new Map(); // cid → { person: object or null, at: ms since the start, fetchedAt: Date }
 
   constructor(url, token) {
-    this.#url = new URL('/v1/persons/', url);
+    this.#url = new URL('/v1/persons:batch', url);
     this.#token = token;
   }
 
@@ -40,14 +40,12 @@ export class Dopa {
     };
   }
 
-  /** Return [cid, entry] for every number; all requests must succeed. */
+  /** Return [cid, entry] for every number; all batches must succeed. */
   async #askAll(cids) {
-    const entries = [];
+    const batches = [];
+    for (let from = 0; from < cids.length; from += BATCH) batches.push(cids.slice(from, from + BATCH));
     try {
-      for (let from = 0; from < cids.length; from += AT_ONCE) {
-        entries.push(...(await Promise.all(cids.slice(from, from + AT_ONCE).map((cid) => this.#ask(cid)))));
-      }
-      return entries;
+      return (await Promise.all(batches.map((batch) => this.#ask(batch)))).flat();
     } catch (error) {
       // The reason only: a message could quote what was asked.
       console.error(`DOPA did not answer: ${error.cause?.code ?? error.reason ?? error.name}`);
@@ -55,25 +53,23 @@ export class Dopa {
     }
   }
 
-  async #ask(cid) {
-    const person = await inTime((signal) => this.#get(cid, signal));
-    if (person !== null && (person?.cid !== cid || !isPerson(person))) throw new BadAnswer('another shape of a person');
-    const entry = { person, at: performance.now(), fetchedAt: new Date() };
-    this.#cache.set(cid, entry);
-    return [cid, entry];
+  async #ask(cids) {
+    const body = await inTime((signal) => this.#post({ cids }, signal));
+    const found = readBatch(body, cids);
+    const [at, fetchedAt] = [performance.now(), new Date()];
+    const entries = cids.map((cid) => [cid, { person: found.get(cid) ?? null, at, fetchedAt }]);
+    for (const [cid, entry] of entries) this.#cache.set(cid, entry);
+    return entries;
   }
 
-  /** The answer about one number; null when the registry does not have it. */
-  async #get(cid, signal) {
-    const response = await fetch(new URL(cid, this.#url), {
-      headers: { Authorization: `Bearer ${this.#token}`, Accept: 'application/json' },
+  async #post(question, signal) {
+    const response = await fetch(this.#url, {
+      method: 'POST',
+      headers: { Authorization: `Bearer ${this.#token}`, 'Content-Type': 'application/json', Accept: 'application/json' },
+      body: JSON.stringify(question),
       redirect: 'error',
       signal,
     });
-    if (response.status === 404) {
-      await response.body?.cancel();
-      return null;
-    }
     if (!response.ok) {
       await response.body?.cancel();
       throw new BadAnswer(`status ${response.status}`);
@@ -107,6 +103,18 @@ class BadAnswer extends Error {
     super(reason);
     this.reason = reason;
   }
+}
+
+/** Return cid → person. What is not the documented shape is no answer, and never "nobody has these numbers". */
+function readBatch(body, cids) {
+  if (!Array.isArray(body?.data)) throw new BadAnswer('another shape');
+  const asked = new Set(cids);
+  const found = new Map();
+  for (const person of body.data) {
+    if (!asked.has(person?.cid) || !isPerson(person)) throw new BadAnswer('another shape of a person');
+    found.set(person.cid, person); // by number, never by place
+  }
+  return found;
 }
 
 function isPerson(person) {
