@@ -13,14 +13,21 @@ demo: setup
 serve: setup assets
 	$(BIN)/grader serve --demo
 
-# The tests without containers share the machine's cores, the longest files first; those with containers run one after
-# another. The second part runs whatever came of the first, so that one run tells all that is wrong.
-SIDE_BY_SIDE := $(addprefix tests/browser/test_,screens.py hostile_text.py hostile_input.py two_origins.py) \
+# Three parts, each of which runs whatever came of the one before, so that one run tells all that is wrong: what needs no
+# container, what does, side by side and the longest first; and alone what kills the drivers of gradings or wants every
+# core. A new file belongs to the last until it is named here.
+PYTEST := $(BIN)/python -m pytest
+SIDE_BY_SIDE := --dist loadfile --no-loadscope-reorder
+WITHOUT_CONTAINERS := $(addprefix tests/browser/test_,screens.py hostile_text.py hostile_input.py two_origins.py) \
 	$(addprefix tests/,crash portal records unit)
+WITH_CONTAINERS := $(addprefix tests/,acceptance/test_samples.py adversarial/test_hostile_answers.py \
+	browser/test_journeys.py acceptance/test_bad_input.py adversarial \
+	$(addprefix integration/test_,agency_databases.py agency_doors.py agency_http.py build.py build_runtimes.py drivers.py isolation.py))
 
-test: setup pango postgresql assets chromium html-validate lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(SIDE_BY_SIDE); first=$$?; \
-	$(BIN)/python -m pytest $(addprefix --ignore=,$(SIDE_BY_SIDE)) && exit $$first
+test: setup pango poppler postgresql assets chromium html-validate lint
+	$(PYTEST) -n 2 $(SIDE_BY_SIDE) $(WITHOUT_CONTAINERS); first=$$?; \
+	$(PYTEST) -n 3 $(SIDE_BY_SIDE) $(WITH_CONTAINERS); second=$$?; \
+	$(PYTEST) $(addprefix --ignore=,$(WITHOUT_CONTAINERS) $(WITH_CONTAINERS)) && exit $$((first + second))
 
 # Without Pango everything but PDF reports works, so that setting up goes on; the tests need it.
 setup: $(STAMP)
@@ -58,44 +65,46 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
+# What no Python package brings comes from Debian or Ubuntu: $(call debian,<whether it is there>,<what needs it>,<packages>)
+define debian
+@{ $(1); } >/dev/null 2>&1 || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null; } || { echo "$(2). As an administrator: apt-get install $(3)"; exit 4; }
+@{ $(1); } >/dev/null 2>&1 || { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $(3); }
+endef
+
 # Debian and Ubuntu ship Python without its venv module.
 .PHONY: venv-from-debian
 venv-from-debian:
-	@{ test "$$(id -u)" = 0 && command -v apt-get >/dev/null; } || { echo "Python cannot make virtual environments here. As an administrator: apt-get install python3-venv"; exit 4; }
-	apt-get update -q && apt-get install -y -q --no-install-recommends python3-venv
+	$(call debian,$(PYTHON) -c 'import ensurepip',Python cannot make virtual environments here,python3-venv)
 	$(PYTHON) -m venv --clear $(VENV)
 
 # The libraries that lay out PDF reports; no Python package brings them.
 PANGO := libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0
+HAS_PANGO := import ctypes; [ctypes.CDLL(f"lib{name}.so.0") for name in ("pango-1.0", "pangoft2-1.0", "harfbuzz-subset")]
 
-.PHONY: pango pango-from-debian
+.PHONY: pango
 pango: $(STAMP)
-	@$(BIN)/python -c 'import ctypes; [ctypes.CDLL(f"lib{name}.so.0") for name in ("pango-1.0", "pangoft2-1.0", "harfbuzz-subset")]' 2>/dev/null || $(MAKE) --no-print-directory pango-from-debian
+	$(call debian,$(BIN)/python -c '$(HAS_PANGO)',PDF reports need Pango,$(PANGO))
 
-pango-from-debian:
-	@{ test "$$(id -u)" = 0 && command -v apt-get >/dev/null; } || { echo "PDF reports need Pango. As an administrator: apt-get install $(PANGO)"; exit 4; }
-	apt-get update -q && apt-get install -y -q --no-install-recommends $(PANGO)
+# The tests look at PDF reports as they are printed.
+.PHONY: poppler
+poppler:
+	$(call debian,command -v pdftoppm,The tests need Poppler,poppler-utils)
 
 # The tests of the records run on a PostgreSQL server of their own; they need its programs, and no service.
 .PHONY: postgresql
 postgresql:
-	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null; } || { echo "The tests need PostgreSQL's programs. As an administrator: apt-get install postgresql"; exit 4; }
-	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends postgresql; }
+	$(call debian,ls /usr/lib/postgresql/*/bin/initdb,The tests need the programs of PostgreSQL,postgresql)
 
 # What the pages of the portal need and nobody here wrote: htmx and the fonts, by version and hash.
 .PHONY: assets
 assets: $(STAMP)
-	@test -n "$$GRADER_NPM_REGISTRY_URL" || command -v npm >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null; } || { echo "Pages need htmx from a registry of Node packages. Set GRADER_NPM_REGISTRY_URL, or as an administrator: apt-get install npm"; exit 4; }
-	@test -n "$$GRADER_NPM_REGISTRY_URL" || command -v npm >/dev/null || { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends npm; }
+	$(call debian,test -n "$$GRADER_NPM_REGISTRY_URL" || command -v npm,Pages need htmx from a registry of Node packages. Set GRADER_NPM_REGISTRY_URL or install npm,npm)
 	$(BIN)/python -m portal.assets
 
-# The tests of the portal drive a real browser.
-CHROMIUM := /usr/bin/chromium
-
+# The tests of the portal drive a real browser: Chromium without a window to draw, which takes half the time.
 .PHONY: chromium
 chromium:
-	@test -x $(CHROMIUM) || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null; } || { echo "The tests need a browser. As an administrator: apt-get install chromium"; exit 4; }
-	@test -x $(CHROMIUM) || { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends chromium; }
+	$(call debian,command -v chromium-headless-shell,The tests need a browser,chromium-headless-shell)
 
 # What says whether pages are valid HTML; exactly what its lock file names.
 VALIDATOR := tests/browser/html_validate
@@ -104,8 +113,7 @@ VALIDATOR := tests/browser/html_validate
 html-validate: $(VALIDATOR)/node_modules/.package-lock.json
 
 $(VALIDATOR)/node_modules/.package-lock.json: $(VALIDATOR)/package-lock.json
-	@command -v npm >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null; } || { echo "The tests need npm. As an administrator: apt-get install npm"; exit 4; }
-	@command -v npm >/dev/null || { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends npm; }
+	$(call debian,command -v npm,The tests need npm,npm)
 	cd $(VALIDATOR) && npm ci --ignore-scripts --no-audit --no-fund $${GRADER_NPM_REGISTRY_URL:+--registry "$$GRADER_NPM_REGISTRY_URL"}
 	@touch $@
 

@@ -134,6 +134,9 @@ REFUSED: Final = {
     "not-found": 404, "state-forbidden": 403, "state-broken": 500, "state-wrong-password": 422,
     "state-nothing-uploaded": 422, "state-reason-missing": 422,
 }  # fmt: skip
+VIOLATIONS: Final = """async (options) => (await axe.run(options)).violations.flatMap(
+  (one) => one.nodes.slice(0, 2).map((node) => [one.id, node.html]))"""
+"""What axe finds wrong; the rest of what it says is long, and nobody here reads it."""
 SEND: Final = """([path, fields]) => {
   const form = document.createElement("form");
   form.method = "post"; form.action = path; form.enctype = "multipart/form-data";
@@ -179,6 +182,7 @@ def test_a_screen_in_every_way(screen: str, request: pytest.FixtureRequest, chro
             with page.expect_navigation(wait_until="load"):
                 page.evaluate(SEND, [_in(path, lang), form])
         assert page.evaluate("document.documentElement.lang") == lang
+        page.evaluate(Axe().axe_script)  # once for a page as it was loaded, not for each look at it
         if page.locator("h1").count() != 1:
             wrong.append(f"{screen}-{lang}: {page.locator('h1').count()} h1")
         for width in WIDTHS:
@@ -187,7 +191,7 @@ def test_a_screen_in_every_way(screen: str, request: pytest.FixtureRequest, chro
                 page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
                 options = COLOURS if scheme == "dark" else PLACES if (lang, width) == ("en", WIDTHS[0]) else AXE
                 wrong += [f"{screen}-{lang}-{scheme}-{width}: {one}" for one in _seen(page, options)]
-                page.screenshot(path=OUTPUT / f"{screen}-{lang}-{scheme}-{width}.png", full_page=True)
+                page.screenshot(path=OUTPUT / f"{screen}-{lang}-{scheme}-{width}.jpg", type="jpeg", full_page=True)
             wrong += [f"{screen}-{lang}-{width}: {one}" for one in page.evaluate(UNSEEN)]
     context.close()
     refusal = f"the server responded with a status of {REFUSED.get(screen)} "
@@ -195,10 +199,21 @@ def test_a_screen_in_every_way(screen: str, request: pytest.FixtureRequest, chro
     assert not wrong, "\n".join(wrong)
 
 
+def test_axe_sees_what_is_wrong(chromium: Chromium) -> None:
+    """A page with faults has them, in each of the ways in which screens are looked at."""
+    page = chromium.new_page()
+    page.set_content("<p style='color: #999; background: #fff'>แทบมองไม่เห็น</p><img src='data:,'>")
+    page.evaluate(Axe().axe_script)
+    assert {one.partition(" ")[0] for one in _seen(page, AXE)} >= {"image-alt", "color-contrast"}
+    assert [{one.partition(" ")[0] for one in _seen(page, way)} for way in (COLOURS, PLACES)] == [
+        {"color-contrast"}
+    ] * 2
+    page.close()
+
+
 def _seen(page: Page, options: dict[str, Any]) -> list[str]:
     """What is wrong with a page as it stands there."""
-    found = Axe().run(page, options=options).response["violations"]
-    wrong = [f"{one['id']} {node['html'][:160]}" for one in found for node in one["nodes"][:2]]
+    wrong = [f"{name} {html[:160]}" for name, html in page.evaluate(VIOLATIONS, options)]
     if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
         wrong.append("scrolls sideways")
     return wrong
