@@ -101,10 +101,11 @@ assets: $(STAMP)
 	$(call debian,test -n "$$GRADER_NPM_REGISTRY_URL" || command -v npm,Pages need htmx from a registry of Node packages. Set GRADER_NPM_REGISTRY_URL or install npm,npm)
 	$(BIN)/python -m portal.assets
 
-# The tests of the portal drive a real browser: Chromium without a window to draw, which takes half the time.
+# The tests of the portal drive a real browser: journeys as people have it, all else without the windows around it,
+# which takes half the time.
 .PHONY: chromium
 chromium:
-	$(call debian,command -v chromium-headless-shell,The tests need a browser,chromium-headless-shell)
+	$(call debian,command -v chromium && command -v chromium-headless-shell,The tests need a browser,chromium chromium-headless-shell)
 
 # What says whether pages are valid HTML; exactly what its lock file names.
 VALIDATOR := tests/browser/html_validate

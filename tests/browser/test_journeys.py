@@ -27,6 +27,7 @@ from grader.records import Records, Seat, create_records, open_records
 from grader.rosters import RosterRow
 from grader.services import indicator, receiving, rostering, rounds
 from grader.services.accounts import links, people
+from tests.fixtures.browser import WHOLE, launched
 from tests.fixtures.portal import PACK, PASSWORD, free_port
 
 pytestmark = pytest.mark.engine
@@ -48,6 +49,13 @@ class Site:
     fails: str
     theirs: str
     """The submission of another trainee, which fails."""
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Chromium]:
+    """The browser as people have it."""
+    with launched(WHOLE) as browser:
+        yield browser
 
 
 @pytest.fixture(scope="module")

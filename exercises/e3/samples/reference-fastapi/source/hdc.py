@@ -1,4 +1,4 @@
-"""The files PERSON, PRENATAL and ANC of HDC, read with SQLAlchemy Core. Nothing is cached."""
+"""The files PERSON, PRENATAL and ANC of HDC, read with SQLAlchemy Core."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -2,21 +2,19 @@
 
 import logging
 from bisect import bisect_right
-from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Query
 from starlette.exceptions import HTTPException
 
 import cursors
-import hdc
 import problems
 import shapes
-from config import BANGKOK, as_of, pseudonym_key
+from config import as_of, pseudonym_key
 from dopa import Registry, client
 from inputs import CaseId, RateQuery, ReconciliationQuery, each_parameter_once
 from linkage import Case, counts, first_visit_rate, link
-from pregnancies import assemble
+from reading import Reader
 
 # Callers type all kinds of things into a path, citizen numbers among them; the access log would keep them.
 logging.getLogger("uvicorn.access").disabled = True
@@ -24,22 +22,22 @@ logging.getLogger("uvicorn.access").disabled = True
 app = FastAPI(title="ฝากครรภ์เร็วจริงไหม", version="1.0.0", redirect_slashes=False)
 problems.install(app)
 registry = Registry(client())
+reader = Reader()
 
 
 def linked_cases() -> tuple[list[Case], dict[str, Any]]:
     """Every pregnancy with its outcome, in order of the case id, and the meta of an answer made from them."""
-    files, read_at = hdc.read(), datetime.now(BANGKOK)
-    pregnancies = assemble(files)
-    census = registry.look_up(one.woman.cid for one in pregnancies if one.woman.cid)
+    reading = reader.latest()
+    census = registry.look_up(one.woman.cid for one in reading.pregnancies if one.woman.cid)
     meta = {
         "as_of": as_of().isoformat(),
         "partial": False,
         "sources": [
-            {"name": "HDC", "status": "ok", "fetched_at": read_at.isoformat(timespec="seconds")},
+            {"name": "HDC", "status": "ok", "fetched_at": reading.read_at.isoformat(timespec="seconds")},
             {"name": "DOPA", "status": "ok", "fetched_at": census.fetched_at.isoformat(timespec="seconds")},
         ],
     }
-    return link(pregnancies, census.people, pseudonym_key()), meta
+    return link(reading.pregnancies, census.people, pseudonym_key()), meta
 
 
 @app.get("/healthz", include_in_schema=False)
